@@ -1,0 +1,55 @@
+# abd: the targets that the README names. `make env` is run by all others.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help env demo test test-slow lint bench ui lock
+
+help:
+	@echo "make env        the environment in .venv, from requirements.lock"
+	@echo "make demo       the whole pipeline on the embedded digits"
+	@echo "make test       the tests"
+	@echo "make test-slow  the tests that take minutes"
+	@echo "make lint       ruff, mypy, snakefmt, snakemake --lint"
+	@echo "make bench      the benchmarks, into reports/bench.json"
+	@echo "make ui         the MLflow UI on loopback"
+	@echo "make lock       requirements.lock anew, from requirements.in"
+
+env: $(STAMP)
+
+# uv installs the lock five times as fast as pip; it comes with hashes like the rest.
+$(STAMP): requirements.lock requirements-uv.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "make env: expected Python 3.11 or newer, got %d.%d; name another with make PYTHON=..." % v[:2])'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-uv.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $(STAMP)
+
+demo: env
+	snakemake --profile profiles/local demo
+
+test: env
+	pytest
+
+test-slow: env
+	pytest -m slow
+
+lint: env
+	ruff check .
+	ruff format --check .
+	mypy
+	snakefmt --check Snakefile rules
+	python tools/lint_workflow.py
+
+bench: env
+	python -m bench
+
+ui: env
+	mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --host 127.0.0.1 --port 5000
+
+lock: env
+	uv pip compile requirements.in --generate-hashes --no-header --universal --python-version 3.11 --quiet --output-file requirements.lock
+	uv pip compile requirements-uv.in --generate-hashes --no-header --universal --python-version 3.11 --quiet --output-file requirements-uv.lock

@@ -1,0 +1,28 @@
+# The whole study as one DAG. What runs is decided by `run` in params.yaml; every
+# experiment there is also a target: `snakemake -c2 demo`.
+# configfile, constraints and the plan are in rules/common.smk.
+
+
+include: "rules/common.smk"
+
+
+rule all:
+    """Everything that `run` in params.yaml asks for."""
+    default_target: True
+    input:
+        "reports/summary.json",
+        report_files(PLAN.top.run),
+        stage_files(PLAN.wanted()),
+    localrule: True
+
+
+include: "rules/fetch.smk"
+include: "rules/patches.smk"
+include: "rules/poison.smk"
+include: "rules/teacher.smk"
+include: "rules/surrogate.smk"
+include: "rules/vaccine.smk"
+include: "rules/distill.smk"
+include: "rules/retrospect.smk"
+include: "rules/evaluate.smk"
+include: "rules/report.smk"

@@ -1,0 +1,86 @@
+# What all rules share: the frozen parameters, the plan, and where results lie.
+
+import hashlib
+import os
+import sys
+from functools import cache
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+from abd.config import make_plan
+from abd.config.jobs import job_spec
+from abd.config.paths import report_files, stage_files, student_path
+from abd.digest import report_digest
+from abd.errors import AbdError
+
+min_version("9.27")
+
+# Freeze params.yaml: a job that starts hours later, in a Snakemake of its own on a
+# cluster node, must see what the plan saw.
+if "ABD_PARAMS" not in os.environ:
+    text = Path("params.yaml").read_bytes()
+    frozen = Path(".snakemake/params", f"{hashlib.sha256(text).hexdigest()[:16]}.yaml")
+    frozen.parent.mkdir(parents=True, exist_ok=True)
+    frozen.write_bytes(text)
+    os.environ["ABD_PARAMS"] = str(frozen)
+
+
+envvars:
+    "ABD_PARAMS",
+
+
+configfile: os.environ["ABD_PARAMS"]
+
+
+try:
+    PLAN = make_plan(config)
+except AbdError as error:
+    raise WorkflowError(str(error)) from None
+
+NUMERICS = PLAN.top.numerics
+
+
+wildcard_constraints:
+    dataset=r"[^/]+",
+    trigger=r"[^/]+",
+    teacher=r"[^/]+",
+    teacher_seed=r"\d+",
+    source=r"[^/]+",
+    student=r"[^/]+",
+    seed=r"\d+",
+    guard=r"plain|first|searched",
+    defense=r"none|sv|sr|sv_sr|abd",
+    experiment=r"[^/.]+",
+
+
+@cache
+def spec(stage, wildcards):
+    return job_spec(PLAN, stage, dict(wildcards))
+
+
+def config_of(stage, **fixed):
+    """The job's own slice of the parameters: a change of it re-runs the job."""
+    return lambda w: spec(stage, tuple({**w, **fixed}.items())).config
+
+
+def code_of(stage, **fixed):
+    """Digest of the code that shapes the job's numbers: a change re-runs the job."""
+    return lambda w: spec(stage, tuple({**w, **fixed}.items())).code
+
+
+def pool_of(w):
+    """The images that the job's source draws from."""
+    return {
+        "ood": "results/patches/{dataset}/patches.npz",
+        "clean": "results/fetch/{dataset}/dataset.npz",
+    }[w.source].format(**w)
+
+
+onsuccess:
+    shell("abd track sync || true; abd show")
+
+
+onerror:
+    shell("abd track sync || true")

@@ -1,0 +1,28 @@
+# Cut patches from single photographs, once for all students of a data set.
+#
+# REQUIRED INPUTS:
+#   none: the photographs are named in params.yaml
+# OUTPUTS:
+#   results/patches/{dataset}/patches.npz
+
+
+rule patches:
+    """Cut the patches that OOD distillation learns from."""
+    output:
+        patches="results/patches/{dataset}/patches.npz",
+    log:
+        "logs/patches/{dataset}.log",
+    benchmark:
+        "benchmarks/patches/{dataset}.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        config=config_of("patches"),
+        code=code_of("patches"),
+    shell:
+        """
+        exec abd patches --config {params.config:q} --code {params.code:q} \
+            --patches {output.patches:q} \
+            >{log:q} 2>&1
+        """

@@ -1,0 +1,144 @@
+"""The command `abd`: one subcommand per stage, and a few for people."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from abd import __version__
+from abd.errors import AbdError, Interrupted
+from abd.stages import STAGES, Stage
+
+EX_TEMPFAIL = 75  # sysexits.h: stopped by a signal, start again to go on
+
+EXAMPLES = """\
+examples:
+  snakemake -c2                 run what params.yaml asks for, stage by stage
+  abd show                      print the table of the last report
+  abd track sync                send finished runs to MLflow
+  abd teacher --help            what a single stage takes (the rules call these)
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    try:
+        arguments.call(arguments)
+    except Interrupted as error:
+        print(f"abd: {error}", file=sys.stderr)
+        return EX_TEMPFAIL
+    except AbdError as error:
+        print(f"abd: error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="abd",
+        description="Data-free distillation from backdoored teachers, and its remedies.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"abd {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, stage in STAGES.items():
+        _add_stage(commands, name, stage)
+
+    report = commands.add_parser("report", help="write an experiment's tables and page")
+    report.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE")
+    report.add_argument("--experiment", required=True, metavar="NAME")
+    report.add_argument("--rulegraph", type=Path, metavar="DOT", help="from snakemake")
+    report.add_argument("--page", type=Path, required=True, metavar="HTML")
+    report.add_argument("--table", type=Path, required=True, metavar="MD")
+    report.add_argument("--figures", type=Path, required=True, metavar="FOLDER")
+    report.set_defaults(call=_report)
+
+    summary = commands.add_parser("summary", help="write one record per cell, as JSON")
+    summary.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE")
+    summary.add_argument("--out", type=Path, required=True, metavar="JSON")
+    summary.set_defaults(call=_summary)
+
+    show = commands.add_parser("show", help="print the table of the last report")
+    show.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE")
+    show.set_defaults(call=_show)
+
+    track = commands.add_parser("track", help="send finished runs to MLflow")
+    actions = track.add_subparsers(title="actions", metavar="ACTION", required=True)
+    sync = actions.add_parser("sync", help="send what is new or has changed; repeatable")
+    sync.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER")
+    sync.set_defaults(call=_sync)
+    return parser
+
+
+def _add_stage(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, stage: Stage
+) -> None:
+    parser = commands.add_parser(name, help=stage.help, description=stage.help)
+    parser.add_argument("--config", required=True, metavar="JSON", help="slice of params")
+    parser.add_argument("--code", required=True, metavar="DIGEST", help="as planned")
+    required = stage.required()
+    for kind, names in (("input", stage.input_names()), ("output", stage.outputs)):
+        group = parser.add_argument_group(f"{kind}s")
+        for option in names:
+            group.add_argument(
+                f"--{option.replace('_', '-')}",
+                type=Path,
+                required=option in required,
+                metavar="FILE",
+            )
+    parser.set_defaults(call=_run_stage, stage=name)
+
+
+def _run_stage(arguments: argparse.Namespace) -> None:
+    from abd.stages.job import run_job
+
+    stage = STAGES[arguments.stage]
+    given = {name: path for name, path in vars(arguments).items() if path is not None}
+    run_job(
+        arguments.stage,
+        json.loads(arguments.config),
+        arguments.code,
+        inputs={name: given[name] for name in stage.input_names() if name in given},
+        outputs={name: given[name] for name in stage.outputs},
+    )
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from abd.report.write import write_report
+
+    write_report(
+        arguments.params,
+        arguments.experiment,
+        dot=arguments.rulegraph,
+        page=arguments.page,
+        table=arguments.table,
+        folder=arguments.figures,
+    )
+
+
+def _summary(arguments: argparse.Namespace) -> None:
+    from abd.report.summary import write_summary
+
+    write_summary(arguments.params, arguments.out)
+
+
+def _show(arguments: argparse.Namespace) -> None:
+    from abd.report.terminal import show
+
+    show(arguments.params)
+
+
+def _sync(arguments: argparse.Namespace) -> None:
+    from abd.storage.tracking import sync
+
+    sync(arguments.results)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

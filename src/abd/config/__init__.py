@@ -1,0 +1,6 @@
+"""params.yaml: its schema, its checks, the plan it makes, and each job's slice of it."""
+
+from abd.config.cells import Cell
+from abd.config.plan import Plan, load_plan, make_plan
+
+__all__ = ["Cell", "Plan", "load_plan", "make_plan"]

@@ -1,0 +1,66 @@
+"""Cells: one student (or teacher) of the study each, and where its results lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+from abd.config.schema import Experiment
+
+GUARDS = {
+    "none": "plain",
+    "sv": "first",
+    "sr": "plain",
+    "sv_sr": "first",
+    "abd": "searched",
+}
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One student: its teacher, its surrogate source, its defense and its seed."""
+
+    dataset: str
+    trigger: str
+    teacher: str
+    teacher_seed: int
+    source: str
+    student: str
+    seed: int
+    defense: str
+
+    @property
+    def guard(self) -> str:
+        """The distillation that this defense builds on: plain, first or searched."""
+        return GUARDS[self.defense]
+
+    @property
+    def teacher_key(self) -> str:
+        """The teacher's part of every path."""
+        return f"{self.dataset}/{self.trigger}/{self.teacher}-t{self.teacher_seed}"
+
+    @property
+    def student_key(self) -> str:
+        """The student's part of every path, without guard or defense."""
+        return f"{self.teacher_key}/{self.source}/{self.student}-s{self.seed}"
+
+
+def expand(experiment: Experiment) -> list[Cell]:
+    """Return the cells of an experiment in the order of its grids, none twice."""
+    cells = [
+        Cell(
+            dataset=grid.dataset,
+            trigger=trigger,
+            teacher=grid.teacher,
+            teacher_seed=grid.teacher_seed,
+            source=source,
+            student=grid.student,
+            seed=seed,
+            defense=defense,
+        )
+        for grid in experiment.grids
+        for trigger, source, seed, defense in product(
+            grid.triggers, grid.sources, grid.seeds, grid.defenses
+        )
+    ]
+    return list(dict.fromkeys(cells))

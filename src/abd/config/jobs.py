@@ -1,0 +1,170 @@
+"""What each job of the DAG is told: its slice of the params, and its code's digest.
+
+A job's slice holds exactly what shapes its numbers, so that an edit of params.yaml
+re-runs the jobs that it concerns and no other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from abd.config.lengths import lengths
+from abd.config.plan import Plan
+from abd.config.schema import Settings
+from abd.data import DATASETS
+from abd.digest import code_digest
+from abd.nets import NETS, split_name
+from abd.sources import SOURCES
+from abd.triggers import TRIGGERS
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """The two things a job's command carries: its slice as JSON, and its code digest."""
+
+    config: str
+    code: str
+
+
+def job_spec(plan: Plan, stage: str, wildcards: Mapping[str, str]) -> JobSpec:
+    """Return the spec of the job of `stage` with these wildcards.
+
+    Wildcards are the names of a path: dataset, trigger, teacher, teacher_seed, source,
+    student, seed, guard, defense; those that the stage does not have are absent.
+    """
+    config = {
+        "members": _members(stage, wildcards),
+        **_SLICES[stage](plan.settings[wildcards["dataset"]], wildcards),
+    }
+    if stage not in ("fetch", "patches", "poison"):
+        config["numerics"] = plan.top.numerics.model_dump()
+    return JobSpec(
+        config=json.dumps(config, sort_keys=True),
+        code=code_digest(stage, config["members"]),
+    )
+
+
+def _members(stage: str, w: Mapping[str, str]) -> list[dict[str, str]]:
+    """The registry members that shape a job's numbers."""
+    members = []
+    if stage == "fetch":
+        members.append(DATASETS.identity(w["dataset"]))
+    if stage == "poison":
+        members.append(TRIGGERS.identity(w["trigger"]))
+    if "teacher" in w:
+        members.append(NETS.identity(split_name(w["teacher"])[0]))
+    if "student" in w:
+        members.append(NETS.identity(split_name(w["student"])[0]))
+    if stage in ("surrogate", "distill", "retrospect"):
+        members.append(SOURCES.identity(w["source"]))
+    return [m for i, m in enumerate(members) if m not in members[:i]]
+
+
+def _fetch(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
+    return {"dataset": w["dataset"], "fetch": s.fetch.model_dump()}
+
+
+def _patches(s: Settings, _: Mapping[str, str]) -> dict[str, Any]:
+    return {"patches": s.patches.model_dump(), "size": s.fetch.size}
+
+
+def _poison(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
+    return {"trigger": w["trigger"], "poison": s.poison.model_dump(), "size": s.fetch.size}
+
+
+def _images(s: Settings) -> dict[str, Any]:
+    """What a network must know of its images."""
+    return s.fetch.model_dump(include={"size", "n_classes", "mean", "std"})
+
+
+def _teacher(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "images": _images(s),
+        "teacher": s.teacher.model_dump(),
+        "net": w["teacher"],
+        "seed": int(w["teacher_seed"]),
+    }
+
+
+def _student(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
+    """What every stage between teacher and evaluation is told."""
+    return {
+        "images": _images(s),
+        "teacher_net": w["teacher"],
+        "student_net": w["student"],
+        "source": w["source"],
+        "seed": int(w["seed"]),
+    }
+
+
+def _distillation(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
+    distill, source = s.distill, w["source"]
+    return {
+        **_student(s, w),
+        "settings": getattr(distill, source).model_dump(),
+        "log_every": distill.log_every,
+    }
+
+
+def _surrogate(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
+    long = lengths(s, w["source"])
+    return {**_distillation(s, w), "warm": long.warm, "skip": long.skip}
+
+
+def _vaccine(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
+    return {**_student(s, w), "vaccine": s.vaccine.model_dump()}
+
+
+def _positions(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
+    long = asdict(lengths(s, w["source"]))
+    return {
+        "lambda": long["lambda_"],
+        "total": long["total"],
+        "eval_every": s.distill.eval_every,
+    }
+
+
+def _distill(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
+    config = {**_distillation(s, w), **_positions(s, w), "guard": w["guard"]}
+    if w["guard"] != "plain":
+        config["suspicious_weight"] = s.distill.suspicious_weight
+    if w["guard"] == "first":
+        config["vaccine"] = s.vaccine.model_dump(include={"members", "n_conv"})
+    return config
+
+
+def _retrospect(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
+    sr = s.retrospect
+    own = getattr(sr, w["source"])
+    shared = sr.model_dump(exclude={"force", *SOURCES.names()})
+    config = {
+        **_distillation(s, w),
+        **_positions(s, w),
+        "retrospection": {**shared, **own.model_dump(exclude={"last", "lr"})},
+        "lr": own.lr,
+        "defense": w["defense"],
+    }
+    if w["defense"] == "abd":
+        config["force"] = sr.force
+    return config
+
+
+def _evaluate(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
+    cell = {k: int(v) if k in ("teacher_seed", "seed") else v for k, v in w.items()}
+    return {"images": _images(s), "cell": cell}
+
+
+_SLICES = {
+    "fetch": _fetch,
+    "patches": _patches,
+    "poison": _poison,
+    "teacher": _teacher,
+    "surrogate": _surrogate,
+    "vaccine": _vaccine,
+    "distill": _distill,
+    "retrospect": _retrospect,
+    "evaluate": _evaluate,
+}

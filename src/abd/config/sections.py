@@ -1,0 +1,123 @@
+"""Validation of the raw mapping of params.yaml: everything wrong with it, at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
+from functools import partial
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from abd.config.schema import Settings, Top
+from abd.errors import AbdError
+
+Model = TypeVar("Model", bound=BaseModel)
+SECTIONS = tuple(Settings.model_fields)
+OVERRIDES = "by_dataset"
+
+
+class Problems:
+    """Collects what is wrong, one line each, and raises it all together."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def add(self, key: str, expected: str, got: object) -> None:
+        """Note that `key` should be `expected` and is `got`."""
+        self.note(key, f"expected {expected}, got {got!r}")
+
+    def note(self, key: str, what: object) -> None:
+        """Note a problem that words itself."""
+        line = f"{key}: {what}"
+        if line not in self.lines:
+            self.lines.append(line)
+
+    def raise_any(self) -> None:
+        """Raise AbdError with every line, or return where there is none."""
+        if self.lines:
+            head = f"params.yaml: {len(self.lines)} problem(s); nothing was started"
+            raise AbdError("\n  ".join([head, *self.lines]))
+
+
+def validate(
+    model: type[Model],
+    raw: object,
+    problems: Problems,
+    locate: Callable[[tuple[str | int, ...]], str] = lambda path: ".".join(map(str, path)),
+) -> Model | None:
+    """Return `raw` as a `model`, or None after noting every problem in it.
+
+    `locate` gives the key, as the user wrote it, of a path inside `raw`.
+    """
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        for item in error.errors():
+            key = locate(item["loc"])
+            if item["type"] == "extra_forbidden":
+                problems.add(key, "no such key", item["input"])
+            elif item["type"] == "missing":
+                problems.add(key, "a value", "nothing")
+            else:
+                problems.add(key, _expectation(item["msg"]), item["input"])
+        return None
+
+
+def _locate(name: str, dataset: str, own: object, path: tuple[str | int, ...]) -> str:
+    """The key of a path in a merged section: the override's where it holds the path."""
+    inside = own
+    for part in path:
+        if not isinstance(inside, Mapping) or part not in inside:
+            return ".".join([name, *map(str, path)])
+        inside = inside[part]
+    return ".".join([name, OVERRIDES, dataset, *map(str, path)])
+
+
+def _expectation(message: str) -> str:
+    """Turn pydantic's "Input should be ..." into what was expected."""
+    text = message.removeprefix("Input should be ").removeprefix("Value error, ")
+    return text[:1].lower() + text[1:]
+
+
+def merge(base: object, override: object) -> Any:
+    """Return `base` with the keys of `override` replaced, level by level."""
+    if not isinstance(base, Mapping) or not isinstance(override, Mapping):
+        return deepcopy(override)
+    merged = dict(base)
+    for key, value in override.items():
+        merged[key] = merge(base[key], value) if key in base else deepcopy(value)
+    return merged
+
+
+def read_top(raw: Mapping[str, Any], problems: Problems) -> Top | None:
+    """Validate what is not a stage's section; unknown sections are problems."""
+    return validate(Top, {k: v for k, v in raw.items() if k not in SECTIONS}, problems)
+
+
+def read_settings(
+    raw: Mapping[str, Any], datasets: Iterable[str], problems: Problems
+) -> dict[str, Settings]:
+    """Validate every section for every data set; overrides are named by their own key."""
+    base, overrides = {}, {}
+    for name in SECTIONS:
+        section = raw.get(name)
+        if not isinstance(section, Mapping):
+            problems.add(name, "a section", "nothing" if section is None else section)
+            section = {}
+        base[name] = {k: v for k, v in section.items() if k != OVERRIDES}
+        overrides[name] = section.get(OVERRIDES) or {}
+        if not isinstance(overrides[name], Mapping):
+            problems.add(f"{name}.{OVERRIDES}", "data sets", overrides[name])
+            overrides[name] = {}
+    settings = {}
+    for dataset in datasets:
+        sections: dict[str, Any] = {}
+        for name in SECTIONS:
+            own = overrides[name].get(dataset, {})
+            model: Any = Settings.model_fields[name].annotation
+            locate = partial(_locate, name, dataset, own)
+            sections[name] = validate(model, merge(base[name], own), problems, locate)
+        if all(sections.values()):
+            settings[dataset] = Settings(**sections)
+    return settings

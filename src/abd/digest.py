@@ -1,0 +1,130 @@
+"""The digest of the code that shapes a job's numbers.
+
+Taken over the source of the stage's module and of every abd module it imports, without
+comments, docstrings and layout; not over storage, reports, monitors or registries. So a
+comment re-runs nothing, and a new trigger re-runs nothing old.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+# What cannot change a number: input/output, display, and the tables of names.
+NOT_NUMERIC = (
+    "abd",
+    "abd.cli",
+    "abd.config",
+    "abd.data",
+    "abd.digest",
+    "abd.errors",
+    "abd.history",
+    "abd.monitor",
+    "abd.nets",
+    "abd.registry",
+    "abd.report",
+    "abd.sources",
+    "abd.stages",
+    "abd.stages.drive",
+    "abd.stages.job",
+    "abd.storage",
+    "abd.triggers",
+)
+WHOLLY = ("abd.config", "abd.report", "abd.storage")  # with all that is below them
+
+
+def code_digest(stage: str, members: Iterable[dict[str, str]] = ()) -> str:
+    """Digest of the stage `stage` with the registry members it uses.
+
+    `members` are `Registry.identity` mappings: a module of abd's counts with all it
+    imports, a plug-in by its name and version.
+    """
+    roots = {f"abd.stages.{stage}"}
+    lines = []
+    for member in members:
+        if "plugin" in member:
+            lines.append(member["plugin"])
+        else:
+            roots.add(member["module"])
+    for module in sorted(_closure(roots)):
+        lines.append(f"{module} {_module_digest(module)}")
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
+
+
+def report_digest() -> str:
+    """Digest of the code and the templates that write the reports."""
+    lines = []
+    for path in sorted((PACKAGE / "report").iterdir()):
+        if path.suffix == ".py":
+            lines.append(f"{path.name} {_module_digest(f'abd.report.{path.stem}')}")
+        elif path.suffix in (".html", ".css"):
+            lines.append(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}")
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def _closure(roots: set[str]) -> set[str]:
+    """The numeric modules that `roots` import, directly or not, and themselves."""
+    seen: set[str] = set()
+    todo = list(roots)
+    while todo:
+        module = todo.pop()
+        if module in seen:
+            continue
+        seen.add(module)
+        todo.extend(m for m in _imports(module) if _is_numeric(m))
+    return seen
+
+
+def _is_numeric(module: str) -> bool:
+    return module not in NOT_NUMERIC and not module.startswith(
+        tuple(f"{name}." for name in WHOLLY)
+    )
+
+
+@cache
+def _tree(module: str) -> ast.Module:
+    path = _path(module)
+    assert path is not None, f"{module}: no such module"
+    return ast.parse(path.read_text())
+
+
+def _path(module: str) -> Path | None:
+    base = PACKAGE.joinpath(*module.split(".")[1:])
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+@cache
+def _imports(module: str) -> frozenset[str]:
+    return frozenset(_imported(_tree(module)))
+
+
+def _imported(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (a.name for a in node.names if a.name.startswith("abd."))
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("abd"):
+            assert node.module is not None
+            yield node.module
+            for alias in node.names:  # `from abd.x import y`: y may be a module itself
+                if _path(f"{node.module}.{alias.name}"):
+                    yield f"{node.module}.{alias.name}"
+
+
+@cache
+def _module_digest(module: str) -> str:
+    return hashlib.sha256(_without_docstrings(_tree(module)).encode()).hexdigest()
+
+
+def _without_docstrings(tree: ast.Module) -> str:
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for node in ast.walk(tree):
+        if isinstance(node, kinds) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    return ast.unparse(tree)

@@ -1,0 +1,118 @@
+"""The one distillation loop: a student learns from a source's batches.
+
+With a vaccine the source weighs or steers its batches; with self-retrospection every
+step adds the SR gradient. The loop yields a record now and then and can be saved and
+continued at any round, with the same bits as if it had never stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+from abd.errors import AbdError
+from abd.history import Record
+from abd.optim import OptimizerSpec
+from abd.retrospection import SelfRetrospection
+from abd.seeding import torch_stream
+from abd.sources.base import Batch, Source
+from abd.state import State
+
+
+class Distillation:
+    """Distils a teacher, seen through a source, into a student.
+
+    `position` is the number of rounds done. With `retrospection` the student gets the
+    optimizer `optimizer` (positions counted from the start of the run) instead of the
+    source's, and the SR gradient in every step; `teacher` is then needed.
+    """
+
+    def __init__(
+        self,
+        student: nn.Module,
+        source: Source,
+        *,
+        seed: int,
+        log_every: int,
+        optimizer: OptimizerSpec | None = None,
+        retrospection: SelfRetrospection | None = None,
+        teacher: nn.Module | None = None,
+    ) -> None:
+        self.student = student
+        self.source = source
+        self.seed = seed
+        self.log_every = log_every
+        self.retrospection = retrospection
+        self.teacher = teacher
+        self.spec = optimizer or source.optimizer
+        self.optimizer = self.spec.build(student.parameters())
+        self.position = 0
+        device = next(student.parameters()).device
+        self._loss = torch.zeros((), device=device)
+        self._n_losses = 0
+
+    def run(self, stop: int) -> Iterator[Record | None]:
+        """Do rounds until `position` is `stop`, yielding after each.
+
+        Yields a record (the mean loss since the last) every `log_every` rounds and at
+        `stop`, else None. Raises AbdError where the loss is no longer finite.
+        """
+        while self.position < stop:
+            self.student.train()
+            self.spec.set_lr(self.optimizer, self.position)
+            for number, batch in enumerate(
+                self.source.batches(self.position, self.student)
+            ):
+                for repeat in range(batch.repeats):
+                    self._step(batch, number, repeat)
+            self.position += 1
+            due = self.position % self.log_every == 0 or self.position == stop
+            yield self._record() if due and self._n_losses else None
+
+    def _step(self, batch: Batch, number: int, repeat: int) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.source.loss(self.student(batch.x), batch)
+        loss.backward()
+        if self.retrospection is not None:
+            assert self.teacher is not None, "retrospection needs the teacher"
+            stream = torch_stream(self.seed, "retrospection", self.position, number, repeat)
+            extra = self.retrospection.gradient(self.student, self.teacher, batch.x, stream)
+            for parameter, gradient in zip(self.student.parameters(), extra, strict=True):
+                assert parameter.grad is not None
+                parameter.grad += gradient
+        self.optimizer.step()
+        self._loss += loss.detach()
+        self._n_losses += 1
+
+    def _record(self) -> Record:
+        loss = self._loss.item() / self._n_losses
+        if not torch.isfinite(self._loss):
+            raise AbdError(
+                f"distillation: expected a finite loss, got {loss} before round "
+                f"{self.position}; the last good checkpoint is kept; lower the learning "
+                "rate"
+            )
+        self._loss.zero_()
+        self._n_losses = 0
+        return Record(self.position, {"loss": loss})
+
+    def state(self) -> State:
+        """The complete state: student, optimizer, source, position."""
+        state = State(values={"position": self.position, "n_losses": self._n_losses})
+        state.put("loop", {"loss": self._loss})
+        state.put_net("student", self.student)
+        state.put_optimizer("optimizer", self.optimizer)
+        self.source.save(state)
+        return state
+
+    def load(self, state: State, *, fresh_optimizer: bool = False) -> None:
+        """Go on from `state`; with `fresh_optimizer` the saved one is left aside."""
+        self.position = state.values["position"]
+        self._n_losses = state.values["n_losses"]
+        self._loss.copy_(state.tensors["loop/loss"])
+        state.get_net("student", self.student)
+        if not fresh_optimizer:
+            state.get_optimizer("optimizer", self.optimizer)
+        self.source.load(state)

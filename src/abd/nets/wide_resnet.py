@@ -1,0 +1,131 @@
+"""Wide residual networks WRN-d-k for small images (method section 3.1).
+
+Pre-activation blocks without dropout. A network is a stem, a row of residual blocks and
+a head; `forward_trunk` and `forward_tail` run the part before and after a given block,
+so that copies that differ only in their last blocks can share the trunk.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+N_STAGES = 3
+
+
+def _conv(n_in: int, n_out: int, size: int, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(n_in, n_out, size, stride, padding=size // 2, bias=False)
+
+
+class Block(nn.Module):
+    """One residual block: BN-ReLU-conv-BN-ReLU-conv plus a shortcut.
+
+    Where the width changes, the shortcut is a 1x1 convolution of the *activated* input,
+    otherwise it is the raw input.
+    """
+
+    def __init__(self, n_in: int, n_out: int, stride: int) -> None:
+        super().__init__()
+        # Registration order conv1, conv2, shortcut: the vaccine counts layers in it.
+        self.bn1 = nn.BatchNorm2d(n_in)
+        self.conv1 = _conv(n_in, n_out, 3, stride)
+        self.bn2 = nn.BatchNorm2d(n_out)
+        self.conv2 = _conv(n_out, n_out, 3)
+        self.shortcut = _conv(n_in, n_out, 1, stride) if n_in != n_out else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, n_in, H, W) to (B, n_out, H/stride, W/stride)."""
+        a = F.relu(self.bn1(x))
+        out = self.conv2(F.relu(self.bn2(self.conv1(a))))
+        return out + (x if self.shortcut is None else self.shortcut(a))
+
+
+class WideResNet(nn.Module):
+    """WRN-`depth`-`width`: three stages of (depth - 4) / 6 blocks, widths 16k, 32k, 64k.
+
+    Takes normalised images (B, 3, H, W), H and W divisible by 4; gives logits (B, K).
+    """
+
+    def __init__(self, depth: int, width: int, n_classes: int) -> None:
+        super().__init__()
+        if depth < 10 or (depth - 4) % 6:
+            raise ValueError(f"WRN depth: expected 6 n + 4 with n >= 1, got {depth}")
+        n_blocks = (depth - 4) // 6
+        widths = [16, *(16 * width * 2**stage for stage in range(N_STAGES))]
+        self.conv = _conv(3, widths[0], 3)
+        self.blocks = nn.ModuleList(
+            Block(
+                widths[stage] if i == 0 else widths[stage + 1],
+                widths[stage + 1],
+                stride=2 if stage > 0 and i == 0 else 1,
+            )
+            for stage in range(N_STAGES)
+            for i in range(n_blocks)
+        )
+        self.bn = nn.BatchNorm2d(widths[-1])
+        self.linear = nn.Linear(widths[-1], n_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits (B, K) of normalised images (B, 3, H, W)."""
+        return self.forward_tail(self.forward_trunk(x, 0), 0)
+
+    def forward_trunk(self, x: Tensor, first_block: int) -> Tensor:
+        """Run stem and blocks before `first_block`; return that block's input."""
+        h = self.conv(x)
+        for block in self.blocks[:first_block]:
+            h = block(h)
+        return h
+
+    def forward_tail(self, h: Tensor, first_block: int) -> Tensor:
+        """Run blocks from `first_block` on, and the head; return logits (B, K)."""
+        for block in self.blocks[first_block:]:
+            h = block(h)
+        h = F.relu(self.bn(h))
+        return self.linear(h.mean(dim=(2, 3)))
+
+    def shufflable_convs(self) -> list[str]:
+        """Names of the convolution weights in the order that "the last n" counts.
+
+        Registration order, the 1x1 shortcuts included (method section 6.1).
+        """
+        return [
+            f"{name}.weight" for name, m in self.named_modules() if isinstance(m, nn.Conv2d)
+        ]
+
+    def tail_start(self, weights: list[str]) -> int:
+        """Return the first block that holds one of `weights` (0 if the stem does)."""
+        names = [name.split(".") for name in weights]
+        return min(int(parts[1]) if parts[0] == "blocks" else 0 for parts in names)
+
+
+def build_wrn(
+    numbers: list[int], n_classes: int, generator: torch.Generator | None
+) -> WideResNet:
+    """Build WRN-`depth`-`width` from its two numbers; see `abd.nets.build_net`."""
+    if len(numbers) != 2:
+        raise ValueError(f"network: expected wrn-<depth>-<width>, got {numbers}")
+    depth, width = numbers
+    # torch's own initialisation would draw from the global stream.
+    with torch.random.fork_rng(devices=[]):
+        net = WideResNet(depth, width, n_classes)
+    if generator is not None:
+        init_weights(net, generator)
+    return net
+
+
+def init_weights(net: WideResNet, generator: torch.Generator) -> None:
+    """Draw all parameters anew: convolutions N(0, 2/(k*k*n_out)), linear uniform.
+
+    BatchNorm starts at scale 1 and shift 0, the linear bias at 0 (method section 3.1).
+    """
+    for m in net.modules():
+        if isinstance(m, nn.Conv2d):
+            fan_out = m.kernel_size[0] * m.kernel_size[1] * m.out_channels
+            nn.init.normal_(m.weight, 0.0, math.sqrt(2.0 / fan_out), generator=generator)
+        elif isinstance(m, nn.Linear):
+            bound = 1 / math.sqrt(m.in_features)
+            nn.init.uniform_(m.weight, -bound, bound, generator=generator)
+            nn.init.zeros_(m.bias)

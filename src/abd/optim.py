@@ -1,0 +1,44 @@
+"""Optimizers by name, their learning rate a function of the position."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+from torch.optim import SGD, Adam, Optimizer
+
+from abd.schedules import Schedule
+
+
+@dataclass(frozen=True)
+class OptimizerSpec:
+    """A kind of optimizer, its constants, and its learning rate at each position.
+
+    `kind` is "adam" (betas 0.9 and 0.999, eps 1e-8) or "sgd" (`momentum` counts only
+    there); `weight_decay` is coupled L2.
+    """
+
+    kind: str
+    lr: Schedule
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+
+    def build(self, parameters: Iterable[Tensor]) -> Optimizer:
+        """Build the optimizer; ValueError for an unknown kind."""
+        if self.kind == "adam":
+            return Adam(parameters, self.lr(0), weight_decay=self.weight_decay)
+        if self.kind == "sgd":
+            return SGD(
+                parameters, self.lr(0), self.momentum, weight_decay=self.weight_decay
+            )
+        raise ValueError(f"optimizer: expected adam or sgd, got {self.kind!r}")
+
+    def with_lr(self, lr: Schedule) -> OptimizerSpec:
+        """The same optimizer on another schedule."""
+        return replace(self, lr=lr)
+
+    def set_lr(self, optimizer: Optimizer, position: int) -> None:
+        """Set the learning rate of `position`."""
+        for group in optimizer.param_groups:
+            group["lr"] = self.lr(position)

@@ -1,0 +1,31 @@
+"""From pixels to network input: uint8 NHWC images to normalised float NCHW tensors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def to_pixels(images: np.ndarray) -> Tensor:
+    """Return uint8 images (N, H, W, 3) as a uint8 tensor (N, 3, H, W)."""
+    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """Per-channel mean and standard deviation, in units of the pixel range [0, 1]."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """Map pixels (B, 3, H, W) in 0..255 to (x/255 - mean)/std, float32."""
+        scale = torch.tensor([1 / (255 * s) for s in self.std], device=pixels.device)
+        shift = torch.tensor(
+            [m / s for m, s in zip(self.mean, self.std, strict=True)], device=pixels.device
+        )
+        x = pixels.to(torch.float32).contiguous(memory_format=torch.channels_last)
+        return x.mul_(scale.view(3, 1, 1)).sub_(shift.view(3, 1, 1))

@@ -1,0 +1,172 @@
+"""Writes an experiment's report: Markdown, figures, and one self-contained page."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from abd import __version__
+from abd.config import Plan, load_plan
+from abd.config.cells import Cell
+from abd.report import figures, rulegraph
+from abd.report.cells import Measured, measured
+from abd.report.table import make_table, markdown
+from abd.report.theme import to_png, to_svg
+from abd.storage.files import read_json, write_text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure with its place in the report."""
+
+    name: str
+    title: str
+    caption: str
+    figure: Figure
+
+
+def write_report(
+    params: Path,
+    experiment: str,
+    *,
+    dot: Path | None,
+    page: Path,
+    table: Path,
+    folder: Path,
+) -> None:
+    """Write page, table and figures of an experiment whose results are all there.
+
+    `dot` is the rule graph as Snakemake prints it; `folder` takes the figures as PNG.
+    """
+    plan = load_plan(params)
+    cells = measured(plan.wanted(experiment))
+    title = plan.top.experiments[experiment].title
+    plots = _plots(cells, dot)
+    shutil.rmtree(folder, ignore_errors=True)
+    for plot in plots:
+        to_png(plot.figure, folder / f"{plot.name}.png")
+    previews = _previews([m.cell for m in cells])
+    for name, (path, _) in previews.items():
+        shutil.copyfile(path, folder / f"preview_{name}.png")
+    write_text(table, _markdown(title, experiment, cells, plots, previews, plan))
+    write_text(page, _page(title, experiment, cells, plots, previews, plan))
+
+
+def _plots(cells: list[Measured], dot: Path | None) -> list[Plot]:
+    plots = [
+        Plot(
+            "curves",
+            "Over training",
+            "Attack success (top) and clean accuracy (bottom) while the student learns. "
+            "Only the monitor looks at test data; nothing learns from it.",
+            figures.curves(cells),
+        )
+    ]
+    histogram = figures.scores(cells)
+    if histogram is not None:
+        plots.append(
+            Plot(
+                "scores",
+                "The vaccine search",
+                "Scores of the cached surrogate images under the draw that was taken, or "
+                "the one with the heaviest tail. A vaccine needs more than the threshold "
+                "below the cut.",
+                histogram,
+            )
+        )
+    if dot is not None:
+        plots.append(
+            Plot(
+                "rulegraph",
+                "How it was made",
+                "The rules that made this report. Edges implied by others are left out.",
+                rulegraph.draw(dot.read_text()),
+            )
+        )
+    return plots
+
+
+def _previews(cells: list[Cell]) -> dict[str, tuple[Path, dict[str, Any]]]:
+    """Stamped examples and their manifest, by trigger."""
+    previews = {}
+    for cell in cells:
+        folder = Path(f"results/poison/{cell.dataset}/{cell.trigger}")
+        name = f"{cell.dataset}_{cell.trigger}"
+        previews[name] = (folder / "preview.png", read_json(folder / "manifest.json"))
+    return previews
+
+
+def _markdown(
+    title: str,
+    experiment: str,
+    cells: list[Measured],
+    plots: list[Plot],
+    previews: dict[str, tuple[Path, dict[str, Any]]],
+    plan: Plan,
+) -> str:
+    parts = [
+        f"# {title}\n",
+        "Clean accuracy / attack success rate in percent, on the whole test set.\n",
+        markdown(make_table(cells)),
+    ]
+    for name, (_, manifest) in previews.items():
+        trigger = manifest["trigger"]
+        parts += [
+            f"## {trigger}\n",
+            f"![{trigger}](../figures/{experiment}/preview_{name}.png)\n",
+        ]
+    for plot in plots:
+        parts += [
+            f"## {plot.title}\n",
+            f"![{plot.title}](../figures/{experiment}/{plot.name}.png)\n",
+            f"{plot.caption}\n",
+        ]
+    parts.append(f"{_made(experiment, plan)}\n")
+    return "\n".join(parts)
+
+
+def _page(
+    title: str,
+    experiment: str,
+    cells: list[Measured],
+    plots: list[Plot],
+    previews: dict[str, tuple[Path, dict[str, Any]]],
+    plan: Plan,
+) -> str:
+    environment = Environment(
+        loader=PackageLoader("abd", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html").render(
+        title=title,
+        experiment=experiment,
+        table=make_table(cells),
+        plots=[(plot, Markup(to_svg(plot.figure, plot.name))) for plot in plots],
+        previews=[(manifest, _data_uri(path)) for path, manifest in previews.values()],
+        made=_made(experiment, plan),
+    )
+
+
+def _made(experiment: str, plan: Plan) -> str:
+    """One line on what this report is of; no time in it, so that it can be compared."""
+    numerics = plan.top.numerics
+    return (
+        f"abd {__version__}, experiment {experiment}, budget {plan.top.budget:g}, "
+        f"{numerics.device}, {numerics.threads} thread(s) a job."
+    )
+
+
+def _data_uri(path: Path) -> str:
+    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"

@@ -1,0 +1,159 @@
+"""Self-Retrospection: the student finds and unlearns its own backdoor (section 7).
+
+min over theta, max over delta of KL(S(x) || S(x + delta)): one universal perturbation
+delta per step, treated as a function of the student; its gradient is a hypergradient.
+Written once for every source; the reference's variants are settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from abd.hypergradient import hypergradient
+from abd.losses import batch_kl, mean_kl
+
+INNER_BETAS = (0.9, 0.999)
+INNER_EPS = 1e-8
+
+
+@dataclass(frozen=True)
+class RetrospectionSettings:
+    """Constants of one step; the paper's symbol or the reference's name in brackets.
+
+    portion: share of the batch that carries delta in the outer loss. weight: factor of
+    the SR gradient relative to the distillation gradient. tau: temperature of the
+    divergences. perturb: whose delta,
+    "student" or "teacher". rounds: Adam steps of the inner problem (R), rate inner_lr.
+    init_sigma: delta starts as N(0, init_sigma**2). l2: weight of ||delta||**2. n_terms:
+    terms of the fixed point (K), tol its early stop. map_step: step of the inner map.
+    reduction: "mean" (sum/(B K)) or "batch" (sum/B, times tau**2). detach: whether S(x)
+    is a constant in the outer loss. bn: "clean" (running statistics learn from the
+    distillation forward alone) or "reference" (from every forward, as it does).
+    """
+
+    portion: float
+    weight: float
+    tau: float
+    perturb: str
+    rounds: int
+    inner_lr: float
+    init_sigma: float
+    l2: float
+    l2_in_synthesis: bool
+    n_terms: int
+    tol: float
+    map_step: float
+    reduction: str
+    detach: bool
+    bn: str
+
+
+@contextmanager
+def frozen_running_stats(net: nn.Module, frozen: bool = True) -> Iterator[None]:
+    """Let BatchNorm layers in train mode use batch statistics without recording them."""
+    layers = [
+        m for m in net.modules() if isinstance(m, nn.BatchNorm2d) and m.track_running_stats
+    ]
+    try:
+        for layer in layers:
+            layer.track_running_stats = not frozen
+        yield
+    finally:
+        for layer in layers:
+            layer.track_running_stats = True
+
+
+class SelfRetrospection:
+    """One SR step: `gradient` gives what to add to the distillation gradient."""
+
+    def __init__(self, settings: RetrospectionSettings) -> None:
+        self.settings = settings
+
+    def gradient(
+        self, student: nn.Module, teacher: nn.Module, x: Tensor, stream: torch.Generator
+    ) -> list[Tensor]:
+        """Return the SR gradient of every student parameter, in their order.
+
+        The student must be in train mode, the teacher in eval mode; x: (B, 3, H, W).
+        Only BatchNorm's running statistics change, and only with bn "reference".
+        """
+        s = self.settings
+        with frozen_running_stats(student, s.bn == "clean"):
+            delta = self.perturbation(student, teacher, x, stream)
+            return self._hypergradient(student, x, delta, stream)
+
+    def perturbation(
+        self, student: nn.Module, teacher: nn.Module, x: Tensor, stream: torch.Generator
+    ) -> Tensor:
+        """Solve the inner problem: the universal perturbation delta (3, H, W).
+
+        Adam from N(0, init_sigma**2): zero is a stationary point of the divergence.
+        """
+        s = self.settings
+        net = student if s.perturb == "student" else teacher
+        delta = s.init_sigma * torch.randn(x.shape[1:], generator=stream)
+        delta = delta.to(x.device).requires_grad_()
+        optimizer = torch.optim.Adam([delta], s.inner_lr, INNER_BETAS, INNER_EPS)
+        l2 = s.l2 if s.l2_in_synthesis else 0.0
+        clean: Tensor | None = None
+        with _frozen_parameters(net):
+            for _ in range(s.rounds):
+                # The value never changes; the reference repeats it for its BN update.
+                if clean is None or s.bn == "reference":
+                    with torch.no_grad():
+                        clean = net(x)
+                loss = l2 * delta.square().sum() - self._divergence(clean, net(x + delta))
+                (delta.grad,) = torch.autograd.grad(loss, delta)
+                optimizer.step()
+        return delta.detach()
+
+    def _hypergradient(
+        self, student: nn.Module, x: Tensor, delta: Tensor, stream: torch.Generator
+    ) -> list[Tensor]:
+        s = self.settings
+        params = list(student.parameters())
+        delta = delta.requires_grad_()
+        if s.detach:
+            with torch.no_grad():
+                clean = student(x)
+        else:
+            clean = student(x)
+        n_patched = max(1, int(s.portion * len(x)))
+        patched = torch.zeros(len(x), 1, 1, 1)
+        patched[torch.randperm(len(x), generator=stream)[:n_patched]] = 1
+        outer = self._divergence(clean, student(x + delta * patched.to(x.device)))
+
+        if s.bn == "reference":
+            with torch.no_grad():
+                clean = student(x)
+        inner = s.l2 * delta.square().sum() - self._divergence(
+            clean.detach(), student(x + delta)
+        )
+        (slope,) = torch.autograd.grad(inner, delta, create_graph=True)
+        phi = delta - s.map_step * slope
+        return [
+            s.weight * g for g in hypergradient(outer, phi, delta, params, s.n_terms, s.tol)
+        ]
+
+    def _divergence(self, p_logits: Tensor, q_logits: Tensor) -> Tensor:
+        tau = self.settings.tau
+        if self.settings.reduction == "batch":
+            return tau**2 * batch_kl(p_logits, q_logits, tau)
+        return mean_kl(p_logits, q_logits, tau)
+
+
+@contextmanager
+def _frozen_parameters(net: nn.Module) -> Iterator[None]:
+    """Save the weight gradients that the inner problem has no use for."""
+    wanted = [p.requires_grad for p in net.parameters()]
+    net.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for p, flag in zip(net.parameters(), wanted, strict=True):
+            p.requires_grad_(flag)

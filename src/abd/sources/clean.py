@@ -1,0 +1,74 @@
+"""Distillation from clean training images, the study's "vanilla" KD (section 5.1).
+
+The loss is alpha tau**2 mean-KL(T||S) at temperature tau + (1 - alpha) CE(S, y).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from abd.losses import sample_kl
+from abd.optim import OptimizerSpec
+from abd.pixels import to_pixels
+from abd.schedules import constant
+from abd.sources.base import Batch, Context
+from abd.sources.pool import PixelPool, taught, weighted_mean
+
+
+def clean_subset(n: int, fraction: float, subset_seed: int) -> np.ndarray:
+    """Indices of the clean samples: the first share of a fixed shuffle of 0..n-1.
+
+    The same for every run seed; int(fraction * n) of them, at least 1.
+    """
+    order = np.random.RandomState(subset_seed).permutation(n)
+    return order[: max(1, int(fraction * n))]
+
+
+class CleanSource(PixelPool):
+    """Batches of augmented clean images, and the vanilla KD loss.
+
+    `pool` is a data set's arrays, of which `x_train` and `y_train` count; the settings
+    are section `distill.clean`.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        pool: Mapping[str, np.ndarray],
+        *,
+        batch: int,
+        epochs: int,
+        lr: float,
+        momentum: float,
+        weight_decay: float,
+        alpha: float,
+        tau: float,
+        fraction: float,
+        subset_seed: int,
+    ) -> None:
+        subset = clean_subset(len(pool["x_train"]), fraction, subset_seed)
+        images = to_pixels(pool["x_train"][subset])
+        super().__init__(context, images, batch, drop_last=False)
+        self.labels = torch.from_numpy(pool["y_train"][subset]).to(context.device)
+        self.alpha = alpha
+        self.tau = tau
+        self.rounds = epochs * self.rounds_per_epoch
+        self.optimizer = OptimizerSpec("sgd", constant(lr), momentum, weight_decay)
+
+    def batches(self, index: int, student: nn.Module) -> Iterator[Batch]:
+        """Yield the one batch of round `index`."""
+        pixels, idx, _ = self.augmented(index)
+        yield taught(self.context, pixels, self.labels[idx.to(self.context.device)])
+
+    def loss(self, logits: Tensor, batch: Batch) -> Tensor:
+        """Weighted mean of the KD and label losses of the student's logits (B, K)."""
+        assert batch.labels is not None, "clean batches carry labels"
+        kl = sample_kl(batch.teacher_logits, logits, self.tau) / logits.shape[1]
+        ce = F.cross_entropy(logits.float(), batch.labels, reduction="none")
+        losses = self.alpha * self.tau**2 * kl + (1 - self.alpha) * ce
+        return weighted_mean(losses, batch.weights)

@@ -1,0 +1,62 @@
+"""Distillation from patches of single photographs (method section 5.4).
+
+Each batch is flipped, cropped and mixed by CutMix; the loss is mean-KL at temperature
+tau, without a tau**2 factor. The vaccine weighs suspicious samples down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from torch import Tensor, nn
+
+from abd.augment import cutmix
+from abd.losses import sample_kl
+from abd.optim import OptimizerSpec
+from abd.pixels import to_pixels
+from abd.schedules import cosine, steps
+from abd.sources.base import Batch, Context
+from abd.sources.pool import PixelPool, taught, weighted_mean
+
+
+class OodSource(PixelPool):
+    """Batches of augmented patches, and the OOD distillation loss.
+
+    `pool` holds "patches", uint8 (N, H, W, 3); the settings are section `distill.ood`.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        pool: Mapping[str, np.ndarray],
+        *,
+        batch: int,
+        epochs: int,
+        lr: float,
+        schedule: str,
+        milestones: list[int],
+        gamma: float,
+        tau: float,
+        cutmix_beta: float,
+    ) -> None:
+        super().__init__(context, to_pixels(pool["patches"]), batch, drop_last=True)
+        self.tau = tau
+        self.cutmix_beta = cutmix_beta
+        per_epoch = self.rounds_per_epoch
+        self.rounds = epochs * per_epoch
+        if schedule == "cosine":
+            by_round = cosine(lr, self.rounds)
+        else:
+            by_round = steps(lr, [m * per_epoch for m in milestones], gamma)
+        self.optimizer = OptimizerSpec("adam", by_round)
+
+    def batches(self, index: int, student: nn.Module) -> Iterator[Batch]:
+        """Yield the one batch of round `index`."""
+        pixels, _, stream = self.augmented(index)
+        yield taught(self.context, cutmix(pixels, self.cutmix_beta, stream))
+
+    def loss(self, logits: Tensor, batch: Batch) -> Tensor:
+        """Weighted mean-KL(T||S) at temperature tau of the student's logits (B, K)."""
+        kl = sample_kl(batch.teacher_logits, logits, self.tau) / logits.shape[1]
+        return weighted_mean(kl, batch.weights)

@@ -1,0 +1,75 @@
+"""Batches from a fixed pool of images: what OOD and clean distillation share."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from abd.augment import random_crop, random_hflip
+from abd.seeding import torch_stream
+from abd.sources.base import Batch, Context
+from abd.state import State
+from abd.vaccine import agreement, sample_weights
+
+CROP_PAD = 4
+
+
+class PixelPool:
+    """A pool of uint8 images (N, 3, H, W), visited in a new order every epoch."""
+
+    def __init__(
+        self, context: Context, pixels: Tensor, batch: int, drop_last: bool
+    ) -> None:
+        if len(pixels) < batch:
+            raise ValueError(f"pool: expected at least {batch} images, got {len(pixels)}")
+        self.context = context
+        self.pixels = pixels.to(context.device)
+        self.batch = batch
+        self.seed = context.seed
+        self.rounds_per_epoch = len(pixels) // batch
+        if not drop_last and len(pixels) % batch:
+            self.rounds_per_epoch += 1
+        self._epoch = -1
+        self._order = torch.empty(0, dtype=torch.long)
+
+    def batch_idx(self, index: int) -> Tensor:
+        """Indices of the pool's images in round `index`."""
+        epoch, place = divmod(index, self.rounds_per_epoch)
+        if epoch != self._epoch:
+            stream = torch_stream(self.seed, "pool", "order", epoch)
+            self._order = torch.randperm(len(self.pixels), generator=stream)
+            self._epoch = epoch
+        return self._order[place * self.batch : (place + 1) * self.batch]
+
+    def augmented(self, index: int) -> tuple[Tensor, Tensor, torch.Generator]:
+        """Flipped and cropped pixels of round `index`, their indices, and its stream."""
+        idx = self.batch_idx(index)
+        stream = torch_stream(self.seed, "pool", "augment", index)
+        pixels = self.pixels[idx.to(self.context.device)]
+        return random_crop(random_hflip(pixels, stream), CROP_PAD, stream), idx, stream
+
+    def save(self, state: State) -> None:
+        """Put nothing: the position is all there is to know."""
+
+    def load(self, state: State) -> None:
+        """Take nothing."""
+
+
+@torch.no_grad()
+def taught(context: Context, pixels: Tensor, labels: Tensor | None = None) -> Batch:
+    """Return pixels (B, 3, H, W) as a batch with the teacher's answers.
+
+    With a vaccine, samples on which teacher and shuffled ensemble agree weigh less.
+    """
+    x = context.normalize(pixels)
+    if context.vaccine is None:
+        return Batch(x, context.teacher(x), labels=labels, pixels=pixels)
+    logits, shuffled = context.vaccine(x)
+    suspicious = agreement(logits, shuffled)
+    weights = sample_weights(suspicious, context.suspicious_weight)
+    return Batch(x, logits, weights=weights, labels=labels, pixels=pixels)
+
+
+def weighted_mean(losses: Tensor, weights: Tensor | None) -> Tensor:
+    """Batch mean of sample losses (B,), each times its weight."""
+    return (losses if weights is None else losses * weights).mean()

@@ -1,0 +1,87 @@
+"""The stages: one thin command each. Parse, load, call, save.
+
+`STAGES` names every stage's inputs and outputs; the command line and the rules use the
+same names. An input ending in "?" may be left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["STAGES", "Stage"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a stage takes and gives, by name, and one line of what it does."""
+
+    help: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    def required(self) -> set[str]:
+        """Names that must be given: every output, and every input without "?"."""
+        return {*self.outputs, *(name for name in self.inputs if name[-1] != "?")}
+
+    def input_names(self) -> list[str]:
+        """Input names without the "?"."""
+        return [name.rstrip("?") for name in self.inputs]
+
+
+STAGES = {
+    "fetch": Stage(
+        help="read a data set into one file, whatever its source",
+        inputs=(),
+        outputs=("dataset",),
+    ),
+    "patches": Stage(
+        help="cut patches from single photographs",
+        inputs=(),
+        outputs=("patches",),
+    ),
+    "poison": Stage(
+        help="stamp and relabel the attacker's share of the training set",
+        inputs=("dataset",),
+        outputs=("poisoned", "test", "manifest", "preview"),
+    ),
+    "teacher": Stage(
+        help="train the backdoored teacher",
+        inputs=("dataset", "poisoned", "test"),
+        outputs=("weights", "history"),
+    ),
+    "surrogate": Stage(
+        help="run the first batches of plain distillation and cache them",
+        inputs=("teacher", "pool"),
+        outputs=("cache", "warm", "history"),
+    ),
+    "vaccine": Stage(
+        help="search shuffles of the teacher that expose its backdoor",
+        inputs=("teacher", "cache"),
+        outputs=("vaccine", "permutations", "scores"),
+    ),
+    "distill": Stage(
+        help="distil the student: plain, with the first vaccine or with the searched one",
+        inputs=(
+            "teacher",
+            "pool",
+            "warm?",
+            "vaccine?",
+            "permutations?",
+            "plain_state?",
+            "plain_student?",
+            "plain_history?",
+            "monitor?",
+        ),
+        outputs=("state", "student", "history"),
+    ),
+    "retrospect": Stage(
+        help="let the student find and unlearn its own backdoor",
+        inputs=("teacher", "pool", "state", "final?", "vaccine?", "monitor?"),
+        outputs=("student", "history"),
+    ),
+    "evaluate": Stage(
+        help="measure Acc and ASR of a teacher or a student",
+        inputs=("model", "test"),
+        outputs=("metrics",),
+    ),
+}

@@ -1,0 +1,78 @@
+"""One job: a stage with its slice of the params, its inputs and its outputs."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from abd.digest import code_digest
+from abd.errors import AbdError
+from abd.storage.records import check_artifact, write_record
+
+WORK = Path("work")
+RESULTS = Path("results")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a stage's `run` is given.
+
+    config: the slice of the params. inputs, outputs: paths by the names in `STAGES`.
+    key: what tells this job's working checkpoints from those of other params, other code
+    or other inputs.
+    """
+
+    stage: str
+    config: Mapping[str, Any]
+    inputs: Mapping[str, Path]
+    outputs: Mapping[str, Path]
+    key: str
+
+    @property
+    def work(self) -> Path:
+        """The folder of this job's working checkpoints, by the folder of its results."""
+        folder = next(iter(self.outputs.values())).parent
+        return (
+            WORK / folder.relative_to(RESULTS)
+            if folder.is_relative_to(RESULTS)
+            else (folder / WORK)
+        )
+
+
+def run_job(
+    stage: str,
+    config: Mapping[str, Any],
+    code: str,
+    inputs: Mapping[str, Path],
+    outputs: Mapping[str, Path],
+) -> None:
+    """Check code and inputs, run the stage, and leave a record beside its outputs.
+
+    Raises AbdError where the code is not what was planned, or an input is missing or
+    damaged.
+    """
+    actual = code_digest(stage, config.get("members", ()))
+    if code != actual:
+        raise AbdError(
+            f"{stage}: expected the code that this run was planned with ({code}), got "
+            f"{actual}: it was edited since; start snakemake again"
+        )
+    digests = {name: check_artifact(path) for name, path in inputs.items()}
+    text = json.dumps([stage, config, code, digests], sort_keys=True)
+    key = hashlib.sha256(text.encode()).hexdigest()
+    module = importlib.import_module(f"abd.stages.{stage}")
+    facts = module.run(Job(stage, config, inputs, outputs, key))
+    write_record(
+        stage, config=config, code=code, inputs=inputs, outputs=outputs, facts=facts or {}
+    )
+
+
+def say(line: str) -> None:
+    """Write a line for people to the job's log."""
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,62 @@
+"""The complete state of a run: named tensors and a few plain values.
+
+Networks, optimizers and sources put their parts under a prefix; what was put in with
+`put_*` is what `get_*` restores, bit for bit. Storage writes and reads a `State`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+
+@dataclass
+class State:
+    """Tensors by path ("student/conv.weight") and JSON-able values by name."""
+
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def put(self, prefix: str, tensors: Mapping[str, Tensor]) -> None:
+        """Copy `tensors` in under `prefix`."""
+        for name, tensor in tensors.items():
+            self.tensors[f"{prefix}/{name}"] = tensor.detach().clone().cpu()
+
+    def get(self, prefix: str) -> dict[str, Tensor]:
+        """Return the tensors under `prefix` by their own names."""
+        start = f"{prefix}/"
+        return {
+            k.removeprefix(start): v for k, v in self.tensors.items() if k.startswith(start)
+        }
+
+    def drop(self, prefix: str) -> None:
+        """Forget the tensors under `prefix`."""
+        for path in [k for k in self.tensors if k.startswith(f"{prefix}/")]:
+            del self.tensors[path]
+
+    def put_net(self, prefix: str, net: nn.Module) -> None:
+        """Copy all parameters and buffers of `net` in."""
+        self.put(prefix, net.state_dict())
+
+    def get_net(self, prefix: str, net: nn.Module) -> None:
+        """Load parameters and buffers into `net`; all must be there and fit."""
+        net.load_state_dict(self.get(prefix))
+
+    def put_optimizer(self, prefix: str, optimizer: Optimizer) -> None:
+        """Copy the optimizer's per-parameter tensors in; its settings are params."""
+        for index, slots in optimizer.state_dict()["state"].items():
+            self.put(f"{prefix}/{index}", {k: torch.as_tensor(v) for k, v in slots.items()})
+
+    def get_optimizer(self, prefix: str, optimizer: Optimizer) -> None:
+        """Load what `put_optimizer` saved into an optimizer of the same settings."""
+        slots: dict[int, dict[str, Tensor]] = {}
+        for path, tensor in self.get(prefix).items():
+            index, _, name = path.partition("/")
+            slots.setdefault(int(index), {})[name] = tensor.clone()
+        groups = optimizer.state_dict()["param_groups"]
+        optimizer.load_state_dict({"state": slots, "param_groups": groups})

@@ -1,0 +1,75 @@
+"""Weights and states as safetensors: nothing in them can run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from abd.errors import AbdError
+from abd.state import State
+from abd.storage.files import replacing
+
+VALUES = "abd"  # the one metadata key: several would be written in random order
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], values: object = None) -> None:
+    """Write tensors by name, and JSON-able `values`; the same give the same bytes."""
+    contiguous = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    metadata = {VALUES: json.dumps(values, sort_keys=True)}
+    with replacing(path) as temporary:
+        temporary.write_bytes(save(contiguous, metadata=metadata))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], object]:
+    """Read what `write_tensors` wrote; AbdError where it is no such file."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return tensors, json.loads(metadata.get(VALUES, "null"))
+    except Exception as error:  # the library raises several kinds for a bad file
+        raise AbdError(f"{path}: expected a safetensors file, got {error}") from None
+
+
+def write_state(path: Path, state: State) -> None:
+    """Write a run's state."""
+    write_tensors(path, state.tensors, state.values)
+
+
+def read_state(path: Path) -> State:
+    """Read a run's state."""
+    tensors, values = read_tensors(path)
+    if not isinstance(values, dict):
+        raise AbdError(f"{path}: expected a run's state, got tensors without values")
+    return State(tensors, values)
+
+
+def write_net(path: Path, net: nn.Module) -> None:
+    """Write a network's parameters and buffers."""
+    write_tensors(path, net.state_dict())
+
+
+def read_net(path: Path, net: nn.Module) -> nn.Module:
+    """Load weights into `net`; AbdError naming what is missing, extra or misshapen."""
+    tensors, _ = read_tensors(path)
+    own = net.state_dict()
+    wrong = [f"{name} missing" for name in own.keys() - tensors.keys()]
+    wrong += [f"{name} extra" for name in tensors.keys() - own.keys()]
+    wrong += [
+        f"{name} {tuple(tensors[name].shape)} instead of {tuple(own[name].shape)}"
+        for name in own.keys() & tensors.keys()
+        if tensors[name].shape != own[name].shape
+    ]
+    if wrong:
+        shown = ", ".join(sorted(wrong)[:5]) + (", ..." if len(wrong) > 5 else "")
+        raise AbdError(f"{path}: expected weights that fit the network, got {shown}")
+    bad = sorted(n for n, t in tensors.items() if not bool(torch.isfinite(t.float()).all()))
+    if bad:
+        raise AbdError(f"{path}: expected finite weights, got NaN or inf in {bad[0]}")
+    net.load_state_dict(tensors)
+    return net

@@ -1,0 +1,79 @@
+"""Provenance: what made each artifact, and whether it still is what was made.
+
+Every stage leaves a `record.json` beside its outputs: the sha256 of its inputs and
+outputs, its slice of the params, the digest of its code, and versions. A stage that
+reads an artifact compares it with the record first.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from abd import __version__
+from abd.errors import AbdError
+from abd.storage.files import read_json, sha256, write_json
+
+NAME = "record.json"
+PACKAGES = ("numpy", "torch", "torchvision")
+
+
+def record_path(artifact: Path) -> Path:
+    """Where the record of an artifact lies: in the same folder."""
+    return artifact.parent / NAME
+
+
+def write_record(
+    stage: str,
+    *,
+    config: Mapping[str, Any],
+    code: str,
+    inputs: Mapping[str, Path],
+    outputs: Mapping[str, Path],
+    facts: Mapping[str, object],
+) -> None:
+    """Write the record of the job that made `outputs`, beside them.
+
+    `facts` is what the stage says of its work: rounds done, what it reused.
+    """
+    record = {
+        "stage": stage,
+        "config": config,
+        "code": code,
+        "facts": facts,
+        "inputs": {str(path): sha256(path) for path in inputs.values()},
+        "outputs": {path.name: sha256(path) for path in outputs.values()},
+        "versions": {
+            "abd": __version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in PACKAGES},
+        },
+        "machine": platform.machine(),
+    }
+    for folder in {path.parent for path in outputs.values()}:
+        write_json(folder / NAME, record)
+
+
+def check_artifact(path: Path) -> str:
+    """Return the sha256 of an artifact after comparing it with its record.
+
+    Raises AbdError naming the file, and how it is made anew, where it is missing or not
+    what its stage wrote. A file that has no record is taken as it is.
+    """
+    remake = f"make it anew with: snakemake -R {path} -- {path}"
+    if not path.is_file():
+        raise AbdError(f"{path}: expected an artifact, got no file; {remake}")
+    actual = sha256(path)
+    record = record_path(path)
+    if record.is_file():
+        contents = read_json(record)
+        expected = contents["outputs"].get(path.name, actual)
+        if expected != actual:
+            raise AbdError(
+                f"{path}: damaged: expected sha256 {expected[:12]} as written by rule "
+                f"{contents['stage']}, got {actual[:12]}; {remake}"
+            )
+    return actual

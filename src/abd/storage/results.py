@@ -1,0 +1,21 @@
+"""Histories: the points of a curve, one JSON object per line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from abd.history import Record
+from abd.storage.files import write_text
+
+
+def write_history(path: Path, records: Iterable[Record]) -> None:
+    """Write records as lines of {"step": ..., name: value, ...}."""
+    lines = [json.dumps({"step": r.step, **r.values}, sort_keys=True) for r in records]
+    write_text(path, "".join(f"{line}\n" for line in lines))
+
+
+def read_history(path: Path) -> list[dict[str, float]]:
+    """Read the lines of a history."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

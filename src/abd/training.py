@@ -1,0 +1,110 @@
+"""The supervised loop that trains a teacher, the attacker's work (method section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from abd.augment import random_crop, random_hflip
+from abd.errors import AbdError
+from abd.history import Record
+from abd.optim import OptimizerSpec
+from abd.pixels import Normalization
+from abd.seeding import torch_stream
+from abd.state import State
+
+
+class Training:
+    """Trains a network on pixels (N, 3, H, W) uint8 and labels (N,) with cross-entropy.
+
+    One epoch is a shuffled pass with random crops (and flips), the last incomplete
+    batch dropped. `position` counts epochs, the learning rate follows it. `judge` gives
+    an epoch's figures; with `select_best` the weights of the epoch with the highest "acc"
+    are kept in `best_net`, else those of the last.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        pixels: Tensor,
+        labels: Tensor,
+        normalize: Normalization,
+        optimizer: OptimizerSpec,
+        *,
+        seed: int,
+        batch: int,
+        crop_pad: int,
+        hflip: bool,
+        judge: Callable[[nn.Module], dict[str, float]],
+        select_best: bool,
+    ) -> None:
+        if len(pixels) < batch:
+            raise ValueError(f"batch: expected at most {len(pixels)}, got {batch}")
+        self.net = net
+        self.pixels, self.labels = pixels, labels
+        self.normalize = normalize
+        self.spec = optimizer
+        self.optimizer = optimizer.build(net.parameters())
+        self.seed, self.batch = seed, batch
+        self.crop_pad, self.hflip = crop_pad, hflip
+        self.judge, self.select_best = judge, select_best
+        self.position = 0
+        self.best = -1.0
+        self.best_net: dict[str, Tensor] = {}
+
+    def run(self, stop: int) -> Iterator[Record]:
+        """Train until `position` is `stop`, yielding one record per epoch.
+
+        Raises AbdError where the loss is no longer finite.
+        """
+        while self.position < stop:
+            values = {"loss": self._epoch(), **self.judge(self.net)}
+            self.position += 1
+            merit = values["acc"] if self.select_best else float(self.position)
+            if merit > self.best:
+                self.best = merit
+                self.best_net = {k: v.clone() for k, v in self.net.state_dict().items()}
+            yield Record(self.position, values)
+
+    def _epoch(self) -> float:
+        self.net.train()
+        self.spec.set_lr(self.optimizer, self.position)
+        stream = torch_stream(self.seed, "training", self.position)
+        order = torch.randperm(len(self.pixels), generator=stream)
+        n_batches = len(order) // self.batch
+        total = torch.zeros((), device=self.pixels.device)
+        order = order[: n_batches * self.batch].to(self.pixels.device)
+        for idx in order.split(self.batch):
+            pixels = random_crop(self.pixels[idx], self.crop_pad, stream)
+            if self.hflip:
+                pixels = random_hflip(pixels, stream)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss = F.cross_entropy(self.net(self.normalize(pixels)), self.labels[idx])
+            loss.backward()
+            self.optimizer.step()
+            total += loss.detach()
+        mean = total.item() / n_batches
+        if not torch.isfinite(total):
+            raise AbdError(
+                f"training: expected a finite loss, got {mean} in epoch {self.position}; "
+                "the last good checkpoint is kept; lower the learning rate"
+            )
+        return mean
+
+    def state(self) -> State:
+        """The complete state: network, optimizer, best network, position."""
+        state = State(values={"position": self.position, "best": self.best})
+        state.put_net("net", self.net)
+        state.put("best", self.best_net)
+        state.put_optimizer("optimizer", self.optimizer)
+        return state
+
+    def load(self, state: State) -> None:
+        """Go on from `state`."""
+        self.position, self.best = state.values["position"], state.values["best"]
+        state.get_net("net", self.net)
+        self.best_net = state.get("best")
+        state.get_optimizer("optimizer", self.optimizer)

@@ -1,0 +1,194 @@
+"""Shuffling Vaccine: teachers with shuffled channels, and what they reveal (section 6).
+
+A backdoor survives a permutation of input channels in the last convolutions, clean
+features do not: images whose prediction stays stable under shuffling are suspicious.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from abd.losses import sample_kl
+
+KL_FLOOR = 1e-12  # an exact zero would make the mean and the deviation NaN
+
+Permutations = dict[str, Tensor]  # name of a weight -> order of its input channels
+
+
+def draw_permutations(
+    teacher: nn.Module, n_conv: int, generator: torch.Generator
+) -> Permutations:
+    """Draw a permutation of the input channels of each of the last `n_conv` convolutions.
+
+    Independent and uniform, one per weight, in the network's registration order
+    (section 6.1). Raises ValueError where the network has fewer convolutions.
+    """
+    names: list[str] = teacher.shufflable_convs()  # type: ignore[operator]
+    if not 0 < n_conv <= len(names):
+        raise ValueError(f"n_conv: expected 1 to {len(names)}, got {n_conv}")
+    parameters = dict(teacher.named_parameters())
+    return {
+        name: torch.randperm(parameters[name].shape[1], generator=generator)
+        for name in names[-n_conv:]
+    }
+
+
+def draw_trial(
+    teacher: nn.Module, n_conv: int, n_members: int, generator: torch.Generator
+) -> list[Permutations]:
+    """Draw the permutations of every member of one ensemble."""
+    return [draw_permutations(teacher, n_conv, generator) for _ in range(n_members)]
+
+
+class ShuffledTeacher:
+    """An ensemble of shuffled copies of one teacher; its output is the mean of logits.
+
+    The copies share all that comes before the first block with a permuted weight: that
+    trunk runs once. The teacher must be in eval mode and is not changed.
+    """
+
+    def __init__(self, teacher: nn.Module, members: Sequence[Permutations]) -> None:
+        self.teacher = teacher
+        parameters = dict(teacher.named_parameters())
+        self.members = [
+            {
+                name: parameters[name].detach()[:, order.to(parameters[name].device)]
+                for name, order in member.items()
+            }
+            for member in members
+        ]
+        names = [name for member in members for name in member]
+        self.first_block: int = teacher.tail_start(names)  # type: ignore[operator]
+        self._tail = _Tail(teacher, self.first_block)
+
+    def trunk(self, x: Tensor) -> Tensor:
+        """Return the features that teacher and copies share, of inputs (B, 3, H, W)."""
+        features: Tensor = self.teacher.forward_trunk(x, self.first_block)  # type: ignore[operator]
+        return features
+
+    def teacher_logits(self, features: Tensor) -> Tensor:
+        """Logits (B, K) of the unshuffled teacher from shared features."""
+        logits: Tensor = self.teacher.forward_tail(features, self.first_block)  # type: ignore[operator]
+        return logits
+
+    def shuffled_logits(self, features: Tensor) -> Tensor:
+        """Mean logits (B, K) of the shuffled copies from shared features."""
+        total = sum(
+            functional_call(
+                self._tail, {f"net.{k}": w for k, w in member.items()}, (features,)
+            )
+            for member in self.members
+        )
+        assert isinstance(total, Tensor)
+        return total / len(self.members)
+
+    def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits of the teacher and of the ensemble, (B, K) each."""
+        features = self.trunk(x)
+        return self.teacher_logits(features), self.shuffled_logits(features)
+
+
+class _Tail(nn.Module):
+    """`net.forward_tail` as a module, so that its weights can be replaced in a call."""
+
+    def __init__(self, net: nn.Module, first_block: int) -> None:
+        super().__init__()
+        self.net = net
+        self.first_block = first_block
+
+    def forward(self, features: Tensor) -> Tensor:
+        logits: Tensor = self.net.forward_tail(features, self.first_block)  # type: ignore[operator]
+        return logits
+
+
+def agreement(teacher_logits: Tensor, shuffled_logits: Tensor) -> Tensor:
+    """Mask (B,) of suspicious samples: the prediction survives the shuffling (phi)."""
+    return teacher_logits.argmax(dim=1) == shuffled_logits.argmax(dim=1)
+
+
+def score(
+    teacher_logits: Tensor, shuffled_logits: Tensor, direction: str = "teacher"
+) -> Tensor:
+    """Log10 of KL/K per sample, (B,): small means stable, that is suspicious.
+
+    `direction` "teacher" is KL(T||T~), as in the reference program; "shuffled" is
+    KL(T~||T), as printed in the paper (section 6.2).
+    """
+    pair = (teacher_logits, shuffled_logits)
+    kl = sample_kl(*(pair if direction == "teacher" else pair[::-1]))
+    return (kl.clamp_min(KL_FLOOR) / teacher_logits.shape[1]).log10()
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The lower tail of a score distribution.
+
+    ratio: weighted share of samples below `cut` = mean - 3 std (population).
+    """
+
+    mean: float
+    std: float
+    cut: float
+    ratio: float
+
+
+def score_tail(scores: Tensor, weights: Tensor, n_sigmas: float = 3.0) -> Tail:
+    """Return the lower tail of scores (N,) with non-negative weights (N,), section 6.5.
+
+    Raises ValueError where a score is not finite.
+    """
+    scores, weights = scores.double(), weights.double()
+    if not bool(scores.isfinite().all()):
+        raise ValueError("scores: expected finite values; the teacher's logits are not")
+    share = weights / weights.sum()
+    mean = (share * scores).sum()
+    std = (share * (scores - mean) ** 2).sum().sqrt()
+    cut = mean - n_sigmas * std
+    ratio = share[scores < cut].sum()
+    return Tail(mean.item(), std.item(), cut.item(), ratio.item())
+
+
+@torch.no_grad()
+def score_trials(
+    teacher: nn.Module,
+    trials: Sequence[Sequence[Permutations]],
+    batches: Iterable[Tensor],
+    direction: str = "teacher",
+) -> Tensor:
+    """Score cached inputs under every trial's ensemble: (n_trials, N).
+
+    The trunk is run once over the cache for all trials and members together. `batches`
+    are inputs (B, 3, H, W); a trial is the list of its members' permutations.
+    """
+    ensembles = [ShuffledTeacher(teacher, members) for members in trials]
+    first = ensembles[0]
+    if any(e.first_block != first.first_block for e in ensembles):
+        raise ValueError("trials: expected permutations of the same layers in all")
+
+    def columns() -> Iterator[Tensor]:
+        for x in batches:
+            features = first.trunk(x)
+            logits = first.teacher_logits(features)
+            yield torch.stack(
+                [score(logits, e.shuffled_logits(features), direction) for e in ensembles]
+            )
+
+    return torch.cat(list(columns()), dim=1)
+
+
+def first_accepted(tails: Sequence[Tail], threshold: float) -> int | None:
+    """Index of the first trial whose tail ratio exceeds `threshold`, None without one."""
+    return next((i for i, tail in enumerate(tails) if tail.ratio > threshold), None)
+
+
+def sample_weights(suspicious: Tensor, weight: float) -> Tensor:
+    """Loss weights (B,) of OOD distillation: `weight` where suspicious, else 1.
+
+    The paper's 1 - phi + phi/alpha with weight = 1/alpha (section 6.4).
+    """
+    return torch.where(suspicious, weight, 1.0)

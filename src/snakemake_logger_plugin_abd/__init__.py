@@ -1,0 +1,104 @@
+"""Snakemake's display for abd: `--logger abd` shows stages, moving bars, Acc and ASR.
+
+On a terminal every running job has a bar, fed by the progress lines in its log; anywhere
+else a line is written when a job starts and when it ends. What went wrong is shown as
+Snakemake words it. Snakemake finds the plug-in by the name of this package.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from logging import WARNING, LogRecord
+from typing import Any
+
+from snakemake_interface_logger_plugins.base import LogHandlerBase
+from snakemake_interface_logger_plugins.common import LogEvent
+
+from snakemake_logger_plugin_abd.display import Bars, Display, Lines
+
+__all__ = ["LogHandler"]
+
+SHOWN_ALWAYS = (LogEvent.ERROR, LogEvent.JOB_ERROR, LogEvent.GROUP_ERROR)
+
+
+class LogHandler(LogHandlerBase):  # type: ignore[misc]
+    """Turns Snakemake's events into a display of running jobs."""
+
+    def __post_init__(self) -> None:
+        terminal = sys.stderr.isatty() and not self.common_settings.nocolor
+        self.display: Display = Bars() if terminal else Lines()
+        self.started: dict[int, float] = {}
+
+    def emit(self, record: LogRecord) -> None:
+        """Show one event."""
+        try:
+            self._emit(record)
+        except Exception:
+            self.handleError(record)
+
+    def _emit(self, record: LogRecord) -> None:
+        event: Any = getattr(record, "event", None)
+        if (
+            self.common_settings.dryrun
+            or event in SHOWN_ALWAYS
+            or record.levelno >= WARNING
+        ):
+            text = self.format(record)
+            if text and text != "None":
+                self.display.say(text)
+        if self.common_settings.dryrun:
+            return
+        fields = vars(record)
+        if event == LogEvent.RUN_INFO:
+            self.display.total(fields["stats"].get("total", 0))
+        elif event == LogEvent.JOB_INFO:
+            self.started[fields["jobid"]] = time.monotonic()
+            self.display.start(
+                fields["jobid"], label(fields), next(iter(fields["log"] or []), None)
+            )
+        elif event == LogEvent.JOB_ERROR:
+            self.display.end(fields["jobid"], None)
+        elif event == LogEvent.JOB_FINISHED:
+            begun = self.started.pop(fields["job_id"], time.monotonic())
+            self.display.end(fields["job_id"], time.monotonic() - begun)
+        elif event == LogEvent.PROGRESS:
+            self.display.progress(fields["done"], fields["total"])
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        self.display.close()
+        super().close()
+
+    @property
+    def writes_to_stream(self) -> bool:
+        """It replaces Snakemake's own display."""
+        return True
+
+    @property
+    def writes_to_file(self) -> bool:
+        """It writes no file."""
+        return False
+
+    @property
+    def has_filter(self) -> bool:
+        """Snakemake's --quiet does not apply: there is little to be quiet about."""
+        return True
+
+    @property
+    def has_formatter(self) -> bool:
+        """Errors are worded as Snakemake words them."""
+        return False
+
+    @property
+    def needs_rulegraph(self) -> bool:
+        """It draws no graph."""
+        return False
+
+
+def label(fields: dict[str, Any]) -> str:
+    """Name a job: its rule, and the wildcards that tell it from others."""
+    wildcards = fields.get("wildcards") or {}
+    seeds = {"teacher_seed": "t", "seed": "s"}
+    parts = [f"{seeds.get(key, '')}{value}" for key, value in wildcards.items()]
+    return " ".join([fields["rule_name"], *parts])

@@ -1,0 +1,131 @@
+"""A copy of the workflow in a folder of its own, with parameters for seconds."""
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from abd.config.sections import merge
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("Snakefile", "rules", "profiles", "params.yaml", "dvc.yaml", ".dvcignore")
+TINY = {
+    "run": ["demo"],
+    "experiments": {
+        "demo": {
+            "title": "tiny",
+            "grids": [
+                {
+                    "dataset": "digits",
+                    "triggers": ["badnet_sq"],
+                    "teacher": "wrn-10-1",
+                    "student": "wrn-10-1",
+                    "sources": ["ood"],
+                    "defenses": ["none", "abd"],
+                    "teacher_seed": 0,
+                    "seeds": [0],
+                }
+            ],
+        }
+    },
+    "patches": {"by_dataset": {"digits": {"n": 96}}},
+    "teacher": {"min_asr": 0.0, "by_dataset": {"digits": {"epochs": 1}}},
+    "surrogate": {"warm": {"ood": 4, "clean": 4}, "skip": {"ood": 1, "clean": 1}},
+    "vaccine": {"members": 2, "trials": 2},
+    "retrospect": {"rounds": 2, "n_terms": 2, "by_dataset": {"digits": {"ood": {"last": 1}}}},
+    "distill": {
+        "by_dataset": {
+            "digits": {
+                "log_every": 2,
+                "eval_every": 4,
+                "ood": {"batch": 32, "epochs": 4},
+                "clean": {"batch": 32, "epochs": 2},
+            }
+        }
+    },
+}
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """A folder with the workflow, and the means to run it."""
+
+    folder: Path
+
+    def edit(self, changes):
+        """Merge changes into params.yaml."""
+        path = self.folder / "params.yaml"
+        path.write_text(yaml.safe_dump(merge(yaml.safe_load(path.read_text()), changes)))
+
+    def run(self, *command, check=True, **env):
+        """Run a command there; return what it printed."""
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env={**clean_environment(), **env},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=240,
+        )
+        if check and done.returncode:
+            pytest.fail(f"{command} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def snakemake(self, *arguments, **options):
+        """Run Snakemake on two cores."""
+        return self.run("snakemake", "-c2", *arguments, **options)
+
+    def planned(self, *arguments):
+        """Count the jobs that a run would start, by rule."""
+        text = self.snakemake("-n", "--quiet", "host", "reason", "--", *arguments).stdout
+        return jobs_in(text)
+
+
+def jobs_in(text):
+    """The counts of Snakemake's table of jobs."""
+    if "Job stats:" not in text:
+        return {}
+    lines = text.split("Job stats:")[1].strip().splitlines()[2:]
+    counts = {}
+    for line in lines:
+        parts = line.split()
+        if len(parts) != 2 or parts[0] == "total":
+            break
+        counts[parts[0]] = int(parts[1])
+    return counts
+
+
+def clean_environment():
+    """The environment without what an outer run of abd would leave in it."""
+    return {k: v for k, v in os.environ.items() if k not in ("ABD_PARAMS", "MLFLOW_TRACKING_URI")}
+
+
+def make_workflow(folder):
+    """Copy the workflow into `folder`, with the tiny parameters."""
+    for name in PARTS:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name)
+        elif source.exists():
+            shutil.copy(source, folder / name)
+    workflow = Workflow(folder)
+    workflow.edit(TINY)
+    return workflow
+
+
+@pytest.fixture
+def workflow(tmp_path):
+    return make_workflow(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A workflow that has run; tests copy it before they change it."""
+    workflow = make_workflow(tmp_path_factory.mktemp("finished"))
+    workflow.first = workflow.snakemake() if False else None
+    return workflow
