@@ -6,6 +6,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import yaml
+
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
@@ -40,6 +42,19 @@ except AbdError as error:
     raise WorkflowError(str(error)) from None
 
 NUMERICS = PLAN.top.numerics
+
+# The reports read the whole plan: params.yaml with what --config changed in it.
+whole = yaml.safe_dump(config)
+resolved = Path(
+    ".snakemake/params", f"{hashlib.sha256(whole.encode()).hexdigest()[:16]}.yaml"
+)
+if not resolved.exists():
+    resolved.write_text(whole)
+os.environ["ABD_PLAN"] = str(resolved)
+
+
+envvars:
+    "ABD_PLAN",
 
 
 wildcard_constraints:

@@ -42,10 +42,11 @@ rule report:
         cells=lambda w: [str(cell) for cell in PLAN.wanted(w.experiment)],
         title=lambda w: PLAN.top.experiments[w.experiment].title,
         code=report_digest(),
-        file=os.environ["ABD_PARAMS"],
+        numerics=NUMERICS.model_dump_json(),
+        budget=PLAN.top.budget,
     shell:
         """
-        exec abd report --params {params.file:q} --experiment {wildcards.experiment:q} \
+        exec abd report --params "$ABD_PLAN" --experiment {wildcards.experiment:q} \
             --rulegraph {input.rulegraph:q} --page {output.page:q} \
             --table {output.table:q} --figures {output.figures:q} >{log:q} 2>&1
         """
@@ -63,9 +64,10 @@ rule summary:
     params:
         cells={name: [str(cell) for cell in PLAN.wanted(name)] for name in PLAN.top.run},
         code=report_digest(),
-        file=os.environ["ABD_PARAMS"],
+        numerics=NUMERICS.model_dump_json(),
+        budget=PLAN.top.budget,
     shell:
-        "exec abd summary --params {params.file:q} --out {output:q} > {log:q} 2>&1"
+        'exec abd summary --params "$ABD_PLAN" --out {output:q} > {log:q} 2>&1'
 
 
 for _name in PLAN.cells:

@@ -38,12 +38,12 @@ def test_last_five_convs_of_depth_40_are_part_of_the_last_stage():
     ]
 
 
-@pytest.mark.parametrize("first_block", [0, 2, 4, 6])
-def test_trunk_and_tail_make_the_network(first_block, stream):
+@pytest.mark.parametrize("n_units", [0, 1, 4, 7])
+def test_trunk_and_tail_make_the_network(n_units, stream):
     net = build_net("wrn-16-1", 10, stream).eval()
     x = torch.randn(3, 3, 16, 16, generator=stream)
     with torch.no_grad():
-        assert torch.equal(net.forward_tail(net.forward_trunk(x, first_block), first_block), net(x))
+        assert torch.equal(net.forward_tail(net.forward_trunk(x, n_units), n_units), net(x))
 
 
 def test_shortcut_reads_the_activated_input_where_the_width_changes(stream):
@@ -66,7 +66,9 @@ def test_shortcut_is_the_raw_input_where_the_width_stays(stream):
 
 def test_init_follows_fan_out_and_its_stream():
     a, b = (build_net("wrn-16-2", 10, torch_stream(3, "init")) for _ in range(2))
-    assert all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True))
+    assert all(
+        torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True)
+    )
     weight = a.blocks[5].conv2.weight
     assert weight.std().item() == pytest.approx((2 / (9 * 128)) ** 0.5, rel=0.02)
 
@@ -77,7 +79,9 @@ def test_building_leaves_the_global_stream_alone():
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@pytest.mark.parametrize("name", ["vgg-16", "wrn", "wrn-16-x", "wrn-16", "wrn-17-2", "wrn-4-1"])
+@pytest.mark.parametrize(
+    "name", ["vgg-16", "wrn", "wrn-16-x", "wrn-16", "wrn-17-2", "wrn-4-1"]
+)
 def test_wrong_names_are_refused(name):
     with pytest.raises((AbdError, ValueError), match="expected"):
         build_net(name, 10)

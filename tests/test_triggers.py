@@ -85,7 +85,9 @@ GOLDEN = {
 
 def _hash(name, size):
     ramp = np.arange(size * size * 3, dtype=np.int64).reshape(1, size, size, 3) * 7 % 256
-    return hashlib.sha256(build_trigger(name, size).stamp(ramp.astype(np.uint8))).hexdigest()[:16]
+    return hashlib.sha256(
+        build_trigger(name, size).stamp(ramp.astype(np.uint8))
+    ).hexdigest()[:16]
 
 
 @pytest.mark.parametrize("name", TRIGGERS.names())
@@ -109,5 +111,7 @@ def test_a_patch_must_fit():
 
 
 def test_unknown_trigger_lists_the_known():
-    with pytest.raises(AbdError, match="one of badnet_grid, badnet_sq, trojan_wm, got 'sq'"):
+    with pytest.raises(
+        AbdError, match="one of badnet_grid, badnet_sq, trojan_wm, got 'sq'"
+    ):
         build_trigger("sq", 32)

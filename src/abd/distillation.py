@@ -1,32 +1,33 @@
 """The one distillation loop: a student learns from a source's batches.
 
-With a vaccine the source weighs or steers its batches; with self-retrospection every
-step adds the SR gradient. The loop yields a record now and then and can be saved and
+With a vaccine the source weighs or steers its batches; self-retrospection adds its own
+gradient to every step, through the hook `extra`. The loop yields a record now and then and can be saved and
 continued at any round, with the same bits as if it had never stopped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from abd.errors import AbdError
 from abd.history import Record
 from abd.optim import OptimizerSpec
-from abd.retrospection import SelfRetrospection
 from abd.seeding import torch_stream
 from abd.sources.base import Batch, Source
 from abd.state import State
+
+ExtraGradient = Callable[[nn.Module, Tensor, torch.Generator], list[Tensor]]
 
 
 class Distillation:
     """Distils a teacher, seen through a source, into a student.
 
-    `position` is the number of rounds done. With `retrospection` the student gets the
-    optimizer `optimizer` (positions counted from the start of the run) instead of the
-    source's, and the SR gradient in every step; `teacher` is then needed.
+    `position` is the number of rounds done. `optimizer` (positions counted from the start
+    of the run) takes the place of the source's. `extra` gives, for the student, a batch
+    and a stream, one gradient per parameter to add to that of the distillation loss.
     """
 
     def __init__(
@@ -37,15 +38,13 @@ class Distillation:
         seed: int,
         log_every: int,
         optimizer: OptimizerSpec | None = None,
-        retrospection: SelfRetrospection | None = None,
-        teacher: nn.Module | None = None,
+        extra: ExtraGradient | None = None,
     ) -> None:
         self.student = student
         self.source = source
         self.seed = seed
         self.log_every = log_every
-        self.retrospection = retrospection
-        self.teacher = teacher
+        self.extra = extra
         self.spec = optimizer or source.optimizer
         self.optimizer = self.spec.build(student.parameters())
         self.position = 0
@@ -75,11 +74,12 @@ class Distillation:
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.source.loss(self.student(batch.x), batch)
         loss.backward()
-        if self.retrospection is not None:
-            assert self.teacher is not None, "retrospection needs the teacher"
-            stream = torch_stream(self.seed, "retrospection", self.position, number, repeat)
-            extra = self.retrospection.gradient(self.student, self.teacher, batch.x, stream)
-            for parameter, gradient in zip(self.student.parameters(), extra, strict=True):
+        if self.extra is not None:
+            stream = torch_stream(self.seed, "extra", self.position, number, repeat)
+            gradients = self.extra(self.student, batch.x, stream)
+            for parameter, gradient in zip(
+                self.student.parameters(), gradients, strict=True
+            ):
                 assert parameter.grad is not None
                 parameter.grad += gradient
         self.optimizer.step()

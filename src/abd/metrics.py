@@ -15,7 +15,7 @@ BATCH = 500
 
 
 @dataclass(frozen=True, eq=False)
-class TestSet:
+class EvalSet:
     """Clean test pixels (N, 3, H, W) with labels (N,), and stamped ones (M, 3, H, W).
 
     `stamped` holds every test image whose class is not `target`, with the trigger.
@@ -68,7 +68,7 @@ def predict(net: nn.Module, pixels: Tensor, normalize: Normalization) -> Tensor:
         )
 
 
-def evaluate(net: nn.Module, test: TestSet) -> Counts:
+def evaluate(net: nn.Module, test: EvalSet) -> Counts:
     """Count what Acc and ASR are made of; changes nothing in `net`."""
     correct = predict(net, test.pixels, test.normalize) == test.labels
     hit = predict(net, test.stamped, test.normalize) == test.target

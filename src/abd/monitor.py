@@ -11,7 +11,7 @@ from typing import Protocol
 
 from torch import nn
 
-from abd.metrics import TestSet, evaluate
+from abd.metrics import EvalSet, evaluate
 
 
 class Monitor(Protocol):
@@ -22,10 +22,10 @@ class Monitor(Protocol):
         ...
 
 
-class TestMonitor:
+class EvalMonitor:
     """Acc and ASR on a test set."""
 
-    def __init__(self, test: TestSet) -> None:
+    def __init__(self, test: EvalSet) -> None:
         self.test = test
 
     def __call__(self, net: nn.Module) -> dict[str, float]:

@@ -32,8 +32,9 @@ class RetrospectionSettings:
     init_sigma: delta starts as N(0, init_sigma**2). l2: weight of ||delta||**2. n_terms:
     terms of the fixed point (K), tol its early stop. map_step: step of the inner map.
     reduction: "mean" (sum/(B K)) or "batch" (sum/B, times tau**2). detach: whether S(x)
-    is a constant in the outer loss. bn: "clean" (running statistics learn from the
-    distillation forward alone) or "reference" (from every forward, as it does).
+    is a constant in the outer loss. bn: which forwards move the running statistics
+    besides the distillation's own: "clean" none, "outer" the one with delta in the outer
+    loss, "reference" every forward, as in the reference program.
     """
 
     portion: float
@@ -55,47 +56,52 @@ class RetrospectionSettings:
 
 @contextmanager
 def frozen_running_stats(net: nn.Module, frozen: bool = True) -> Iterator[None]:
-    """Let BatchNorm layers in train mode use batch statistics without recording them."""
-    layers = [
-        m for m in net.modules() if isinstance(m, nn.BatchNorm2d) and m.track_running_stats
-    ]
+    """Let BatchNorm layers in train mode use batch statistics without recording them.
+
+    With `frozen` False they do record them, inside another such block too.
+    """
+    layers = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
+    before = [layer.track_running_stats for layer in layers]
     try:
         for layer in layers:
             layer.track_running_stats = not frozen
         yield
     finally:
-        for layer in layers:
-            layer.track_running_stats = True
+        for layer, tracked in zip(layers, before, strict=True):
+            layer.track_running_stats = tracked
 
 
 class SelfRetrospection:
-    """One SR step: `gradient` gives what to add to the distillation gradient."""
+    """One SR step: gives what to add to the distillation gradient.
 
-    def __init__(self, settings: RetrospectionSettings) -> None:
+    `teacher` must be frozen and in eval mode.
+    """
+
+    def __init__(self, settings: RetrospectionSettings, teacher: nn.Module) -> None:
         self.settings = settings
+        self.teacher = teacher
 
-    def gradient(
-        self, student: nn.Module, teacher: nn.Module, x: Tensor, stream: torch.Generator
+    def __call__(
+        self, student: nn.Module, x: Tensor, stream: torch.Generator
     ) -> list[Tensor]:
         """Return the SR gradient of every student parameter, in their order.
 
-        The student must be in train mode, the teacher in eval mode; x: (B, 3, H, W).
-        Only BatchNorm's running statistics change, and only with bn "reference".
+        The student must be in train mode; x: (B, 3, H, W).
+        Only BatchNorm's running statistics change, and not with bn "clean".
         """
-        s = self.settings
-        with frozen_running_stats(student, s.bn == "clean"):
-            delta = self.perturbation(student, teacher, x, stream)
+        with frozen_running_stats(student, self.settings.bn != "reference"):
+            delta = self.perturbation(student, x, stream)
             return self._hypergradient(student, x, delta, stream)
 
     def perturbation(
-        self, student: nn.Module, teacher: nn.Module, x: Tensor, stream: torch.Generator
+        self, student: nn.Module, x: Tensor, stream: torch.Generator
     ) -> Tensor:
         """Solve the inner problem: the universal perturbation delta (3, H, W).
 
         Adam from N(0, init_sigma**2): zero is a stationary point of the divergence.
         """
         s = self.settings
-        net = student if s.perturb == "student" else teacher
+        net = student if s.perturb == "student" else self.teacher
         delta = s.init_sigma * torch.randn(x.shape[1:], generator=stream)
         delta = delta.to(x.device).requires_grad_()
         optimizer = torch.optim.Adam([delta], s.inner_lr, INNER_BETAS, INNER_EPS)
@@ -126,7 +132,8 @@ class SelfRetrospection:
         n_patched = max(1, int(s.portion * len(x)))
         patched = torch.zeros(len(x), 1, 1, 1)
         patched[torch.randperm(len(x), generator=stream)[:n_patched]] = 1
-        outer = self._divergence(clean, student(x + delta * patched.to(x.device)))
+        with frozen_running_stats(student, s.bn == "clean"):
+            outer = self._divergence(clean, student(x + delta * patched.to(x.device)))
 
         if s.bn == "reference":
             with torch.no_grad():

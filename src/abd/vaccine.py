@@ -48,7 +48,7 @@ def draw_trial(
 class ShuffledTeacher:
     """An ensemble of shuffled copies of one teacher; its output is the mean of logits.
 
-    The copies share all that comes before the first block with a permuted weight: that
+    The copies share all that comes before the first unit with a permuted weight: that
     trunk runs once. The teacher must be in eval mode and is not changed.
     """
 
@@ -63,17 +63,17 @@ class ShuffledTeacher:
             for member in members
         ]
         names = [name for member in members for name in member]
-        self.first_block: int = teacher.tail_start(names)  # type: ignore[operator]
-        self._tail = _Tail(teacher, self.first_block)
+        self.n_shared: int = teacher.trunk_length(names)  # type: ignore[operator]
+        self._tail = _Tail(teacher, self.n_shared)
 
     def trunk(self, x: Tensor) -> Tensor:
         """Return the features that teacher and copies share, of inputs (B, 3, H, W)."""
-        features: Tensor = self.teacher.forward_trunk(x, self.first_block)  # type: ignore[operator]
+        features: Tensor = self.teacher.forward_trunk(x, self.n_shared)  # type: ignore[operator]
         return features
 
     def teacher_logits(self, features: Tensor) -> Tensor:
         """Logits (B, K) of the unshuffled teacher from shared features."""
-        logits: Tensor = self.teacher.forward_tail(features, self.first_block)  # type: ignore[operator]
+        logits: Tensor = self.teacher.forward_tail(features, self.n_shared)  # type: ignore[operator]
         return logits
 
     def shuffled_logits(self, features: Tensor) -> Tensor:
@@ -96,13 +96,13 @@ class ShuffledTeacher:
 class _Tail(nn.Module):
     """`net.forward_tail` as a module, so that its weights can be replaced in a call."""
 
-    def __init__(self, net: nn.Module, first_block: int) -> None:
+    def __init__(self, net: nn.Module, n_shared: int) -> None:
         super().__init__()
         self.net = net
-        self.first_block = first_block
+        self.n_shared = n_shared
 
     def forward(self, features: Tensor) -> Tensor:
-        logits: Tensor = self.net.forward_tail(features, self.first_block)  # type: ignore[operator]
+        logits: Tensor = self.net.forward_tail(features, self.n_shared)  # type: ignore[operator]
         return logits
 
 
@@ -167,7 +167,7 @@ def score_trials(
     """
     ensembles = [ShuffledTeacher(teacher, members) for members in trials]
     first = ensembles[0]
-    if any(e.first_block != first.first_block for e in ensembles):
+    if any(e.n_shared != first.n_shared for e in ensembles):
         raise ValueError("trials: expected permutations of the same layers in all")
 
     def columns() -> Iterator[Tensor]:

@@ -36,7 +36,11 @@ TINY = {
     "teacher": {"min_asr": 0.0, "by_dataset": {"digits": {"epochs": 1}}},
     "surrogate": {"warm": {"ood": 4, "clean": 4}, "skip": {"ood": 1, "clean": 1}},
     "vaccine": {"members": 2, "trials": 2},
-    "retrospect": {"rounds": 2, "n_terms": 2, "by_dataset": {"digits": {"ood": {"last": 1}}}},
+    "retrospect": {
+        "rounds": 2,
+        "n_terms": 2,
+        "by_dataset": {"digits": {"ood": {"last": 1}}},
+    },
     "distill": {
         "by_dataset": {
             "digits": {
@@ -73,7 +77,9 @@ class Workflow:
             timeout=240,
         )
         if check and done.returncode:
-            pytest.fail(f"{command} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
+            pytest.fail(
+                f"{command} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+            )
         return done
 
     def snakemake(self, *arguments, **options):
@@ -102,7 +108,11 @@ def jobs_in(text):
 
 def clean_environment():
     """The environment without what an outer run of abd would leave in it."""
-    return {k: v for k, v in os.environ.items() if k not in ("ABD_PARAMS", "MLFLOW_TRACKING_URI")}
+    return {
+        k: v
+        for k, v in os.environ.items()
+        if k not in ("ABD_PARAMS", "MLFLOW_TRACKING_URI")
+    }
 
 
 def make_workflow(folder):

@@ -15,7 +15,7 @@ from abd.triggers import TRIGGERS, build_trigger
 
 def check_names(cell: Cell, where: str, problems: Problems) -> bool:
     """Note every name in `cell` that nothing is registered under; True if none."""
-    n_before = len(problems.lines)
+    good = True
     for key, registry, name in (
         ("dataset", DATASETS, cell.dataset),
         ("triggers", TRIGGERS, cell.trigger),
@@ -23,12 +23,14 @@ def check_names(cell: Cell, where: str, problems: Problems) -> bool:
     ):
         if name not in registry.names():
             problems.add(f"{where}.{key}", f"one of {', '.join(registry.names())}", name)
+            good = False
     for key, name in (("teacher", cell.teacher), ("student", cell.student)):
         try:
             split_name(name)
         except AbdError as error:
             problems.note(f"{where}.{key}", error)
-    return len(problems.lines) == n_before
+            good = False
+    return good
 
 
 def check_cell(cell: Cell, settings: Settings, where: str, problems: Problems) -> None:

@@ -32,8 +32,8 @@ def lengths(settings: Settings, source: str) -> Lengths:
     last = getattr(settings.retrospect, source).last * per_epoch
     return Lengths(
         rounds_per_epoch=per_epoch,
-        skip=settings.surrogate.skip[source],
-        warm=settings.surrogate.warm[source],
+        skip=getattr(settings.surrogate.skip, source),
+        warm=getattr(settings.surrogate.warm, source),
         lambda_=total - last,
         total=total,
     )

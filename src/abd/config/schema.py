@@ -96,11 +96,25 @@ class Teacher(Section):
     min_asr: Annotated[float, Field(ge=0, le=1)]
 
 
-class Surrogate(Section):
-    """Rounds of plain distillation before the search, and how many are not cached."""
+class Warm(Section):
+    """Rounds of plain distillation before the search, by source."""
 
-    warm: dict[str, Count]
-    skip: dict[str, Whole]
+    ood: Count
+    clean: Count
+
+
+class Skip(Section):
+    """Rounds that are not cached, by source."""
+
+    ood: Whole
+    clean: Whole
+
+
+class Surrogate(Section):
+    """The first rounds of plain distillation, cached for the search."""
+
+    warm: Warm
+    skip: Skip
 
 
 class Vaccine(Section):
@@ -176,7 +190,7 @@ class Retrospect(Section):
     map_step: Rate
     reduction: Literal["mean", "batch"]
     detach: bool
-    bn: Literal["clean", "reference"]
+    bn: Literal["clean", "outer", "reference"]
     ood: RetrospectSource
     clean: RetrospectSource
 

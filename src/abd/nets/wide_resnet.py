@@ -1,8 +1,8 @@
 """Wide residual networks WRN-d-k for small images (method section 3.1).
 
-Pre-activation blocks without dropout. A network is a stem, a row of residual blocks and
-a head; `forward_trunk` and `forward_tail` run the part before and after a given block,
-so that copies that differ only in their last blocks can share the trunk.
+Pre-activation blocks without dropout. A network is a row of units, the stem and then the
+residual blocks, and a head. `forward_trunk` runs the first units and `forward_tail` the
+rest, so that copies that differ only in their last units can share the trunk.
 """
 
 from __future__ import annotations
@@ -51,8 +51,6 @@ class WideResNet(nn.Module):
 
     def __init__(self, depth: int, width: int, n_classes: int) -> None:
         super().__init__()
-        if depth < 10 or (depth - 4) % 6:
-            raise ValueError(f"WRN depth: expected 6 n + 4 with n >= 1, got {depth}")
         n_blocks = (depth - 4) // 6
         widths = [16, *(16 * width * 2**stage for stage in range(N_STAGES))]
         self.conv = _conv(3, widths[0], 3)
@@ -72,17 +70,19 @@ class WideResNet(nn.Module):
         """Return the logits (B, K) of normalised images (B, 3, H, W)."""
         return self.forward_tail(self.forward_trunk(x, 0), 0)
 
-    def forward_trunk(self, x: Tensor, first_block: int) -> Tensor:
-        """Run stem and blocks before `first_block`; return that block's input."""
-        h = self.conv(x)
-        for block in self.blocks[:first_block]:
-            h = block(h)
-        return h
+    def _units(self) -> list[nn.Module]:
+        return [self.conv, *self.blocks]
 
-    def forward_tail(self, h: Tensor, first_block: int) -> Tensor:
-        """Run blocks from `first_block` on, and the head; return logits (B, K)."""
-        for block in self.blocks[first_block:]:
-            h = block(h)
+    def forward_trunk(self, x: Tensor, n_units: int) -> Tensor:
+        """Run the first `n_units` units; return the next one's input."""
+        for unit in self._units()[:n_units]:
+            x = unit(x)
+        return x
+
+    def forward_tail(self, h: Tensor, n_units: int) -> Tensor:
+        """Run the units after the first `n_units`, and the head; return logits (B, K)."""
+        for unit in self._units()[n_units:]:
+            h = unit(h)
         h = F.relu(self.bn(h))
         return self.linear(h.mean(dim=(2, 3)))
 
@@ -95,18 +95,16 @@ class WideResNet(nn.Module):
             f"{name}.weight" for name, m in self.named_modules() if isinstance(m, nn.Conv2d)
         ]
 
-    def tail_start(self, weights: list[str]) -> int:
-        """Return the first block that holds one of `weights` (0 if the stem does)."""
+    def trunk_length(self, weights: list[str]) -> int:
+        """Return how many units come before the first that holds one of `weights`."""
         names = [name.split(".") for name in weights]
-        return min(int(parts[1]) if parts[0] == "blocks" else 0 for parts in names)
+        return min(1 + int(parts[1]) if parts[0] == "blocks" else 0 for parts in names)
 
 
 def build_wrn(
     numbers: list[int], n_classes: int, generator: torch.Generator | None
 ) -> WideResNet:
     """Build WRN-`depth`-`width` from its two numbers; see `abd.nets.build_net`."""
-    if len(numbers) != 2:
-        raise ValueError(f"network: expected wrn-<depth>-<width>, got {numbers}")
     depth, width = numbers
     # torch's own initialisation would draw from the global stream.
     with torch.random.fork_rng(devices=[]):

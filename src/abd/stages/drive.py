@@ -18,7 +18,7 @@ from torch import nn
 
 from abd.errors import AbdError, Interrupted
 from abd.history import Record
-from abd.monitor import TestMonitor
+from abd.monitor import EvalMonitor
 from abd.stages.job import Job, say
 from abd.stages.load import load_test
 from abd.state import State
@@ -52,7 +52,7 @@ def watch(job: Job, net: nn.Module, device: torch.device) -> Observe | None:
     """Let the monitor, where the job has one, look at `net` now and then and at the end."""
     if "monitor" not in job.inputs:
         return None
-    monitor = TestMonitor(load_test(job, "monitor", device))
+    monitor = EvalMonitor(load_test(job, "monitor", device))
     every, total = job.config["eval_every"], job.config["total"]
 
     def observe(position: int) -> Mapping[str, float]:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from abd.metrics import TestSet
+from abd.metrics import EvalSet
 from abd.nets import build_net
 from abd.pixels import Normalization, to_pixels
 from abd.seeding import torch_stream
@@ -53,10 +53,10 @@ def new_student(job: Job, device: torch.device) -> nn.Module:
     return place(net, device)
 
 
-def load_test(job: Job, name: str, device: torch.device) -> TestSet:
+def load_test(job: Job, name: str, device: torch.device) -> EvalSet:
     """Load clean and stamped test images from the input `name`."""
     arrays = read_arrays(job.inputs[name])
-    return TestSet(
+    return EvalSet(
         pixels=to_pixels(arrays["images"]).to(device),
         labels=torch.from_numpy(arrays["labels"]).to(device),
         stamped=to_pixels(arrays["stamped"]).to(device),

@@ -40,8 +40,7 @@ def run(job: Job) -> Mapping[str, object]:
         seed=config["seed"],
         log_every=config["log_every"],
         optimizer=source.optimizer.with_lr(lambda position: falling(position - start)),
-        retrospection=SelfRetrospection(RetrospectionSettings(**settings)),
-        teacher=teacher,
+        extra=SelfRetrospection(RetrospectionSettings(**settings), teacher),
     )
     distillation.load(read_state(job.inputs["state"]), fresh_optimizer=True)
     driver = Driver(job, distillation, total, watch(job, student, device))

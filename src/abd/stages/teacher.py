@@ -6,7 +6,7 @@ import torch
 
 from abd.errors import AbdError
 from abd.metrics import evaluate
-from abd.monitor import TestMonitor
+from abd.monitor import EvalMonitor
 from abd.nets import build_net
 from abd.optim import OptimizerSpec
 from abd.pixels import to_pixels
@@ -49,7 +49,7 @@ def run(job: Job) -> None:
         batch=settings["batch"],
         crop_pad=settings["crop_pad"],
         hflip=settings["hflip"],
-        judge=TestMonitor(test),
+        judge=EvalMonitor(test),
         select_best=settings["select"] == "best",
     )
     driver = Driver(job, training, settings["epochs"])

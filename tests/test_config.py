@@ -1,0 +1,268 @@
+import json
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from abd.config import Cell, load_plan, make_plan
+from abd.config.jobs import job_spec
+from abd.config.paths import history_paths, stage_files, student_path
+from abd.config.sections import merge
+from abd.errors import AbdError
+
+PARAMS = Path(__file__).parents[1] / "params.yaml"
+CELL = Cell("digits", "badnet_sq", "wrn-16-2", 0, "ood", "wrn-16-1", 0, "abd")
+WILDCARDS = {
+    "dataset": "digits", "trigger": "badnet_sq", "teacher": "wrn-16-2", "teacher_seed": "0",
+    "source": "ood", "student": "wrn-16-1", "seed": "0",
+}  # fmt: skip
+JOBS = {
+    "fetch": {"dataset": "digits"},
+    "patches": {"dataset": "digits"},
+    "poison": {"dataset": "digits", "trigger": "badnet_sq"},
+    "teacher": {k: WILDCARDS[k] for k in ("dataset", "trigger", "teacher", "teacher_seed")},
+    "surrogate": WILDCARDS,
+    "vaccine": WILDCARDS,
+    "distill": {**WILDCARDS, "guard": "searched"},
+    "retrospect": {**WILDCARDS, "defense": "abd"},
+    "evaluate": {**WILDCARDS, "defense": "abd"},
+}
+
+
+@pytest.fixture
+def raw():
+    return yaml.safe_load(PARAMS.read_text())
+
+
+def _changed(raw, changes):
+    """The stages whose jobs a change of the params concerns."""
+    before, after = make_plan(raw), make_plan(merge(raw, changes))
+    return {
+        stage
+        for stage, wildcards in JOBS.items()
+        if job_spec(before, stage, wildcards) != job_spec(after, stage, wildcards)
+    }
+
+
+def test_params_are_valid(raw):
+    plan = make_plan(raw)
+    assert CELL in plan.wanted("demo")
+    assert plan.wanted() == plan.wanted("demo")
+
+
+LEARNING = {"teacher", "surrogate", "vaccine", "distill", "retrospect", "evaluate"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "stages"),
+    [
+        ({"retrospect": {"rounds": 3}}, {"retrospect"}),
+        ({"retrospect": {"ood": {"weight": 2.0}}}, {"retrospect"}),
+        ({"retrospect": {"clean": {"weight": 9.0}}}, set()),
+        (
+            {"retrospect": {"by_dataset": {"digits": {"ood": {"last": 2}}}}},
+            {"distill", "retrospect"},
+        ),
+        ({"vaccine": {"threshold": 0.5}}, {"vaccine"}),
+        ({"distill": {"suspicious_weight": 0.5}}, {"distill"}),
+        (
+            {"distill": {"eval_every": 77, "by_dataset": {"digits": {"eval_every": 77}}}},
+            {"distill", "retrospect"},
+        ),
+        ({"distill": {"ood": {"tau": 4.0}}}, {"surrogate", "distill", "retrospect"}),
+        ({"distill": {"clean": {"tau": 4.0}}}, set()),
+        ({"surrogate": {"skip": {"ood": 5}}}, {"surrogate"}),
+        ({"surrogate": {"warm": {"clean": 50}}}, set()),
+        ({"teacher": {"lr": 0.2}}, {"teacher"}),
+        ({"poison": {"rate": 0.2}}, {"poison"}),
+        ({"patches": {"seed": 1}}, {"patches"}),
+        ({"numerics": {"threads": 2}}, LEARNING),
+        ({"experiments": {"demo": {"title": "x"}}}, set()),
+        ({"retrospect": {"by_dataset": {"cifar10": {"rounds": 3}}}}, set()),
+    ],
+)
+def test_an_edit_concerns_only_its_stages(raw, changes, stages):
+    assert _changed(raw, changes) == stages
+
+
+def test_plain_distillation_does_not_know_the_vaccine(raw):
+    plans = [
+        make_plan(merge(raw, {"distill": {"suspicious_weight": w}})) for w in (0.1, 0.5)
+    ]
+    by_guard = {
+        guard: [job_spec(p, "distill", {**WILDCARDS, "guard": guard}) for p in plans]
+        for guard in ("plain", "first", "searched")
+    }
+    assert by_guard["plain"][0] == by_guard["plain"][1]
+    assert by_guard["first"][0] != by_guard["first"][1]
+
+
+def test_overrides_count_for_their_data_set(raw):
+    settings = make_plan(raw).settings["digits"]
+    assert settings.teacher.epochs == raw["teacher"]["by_dataset"]["digits"]["epochs"]
+    assert settings.teacher.lr == raw["teacher"]["lr"]
+
+
+def test_budget_scales_lengths_and_nothing_else(raw):
+    whole = make_plan(raw).settings["digits"]
+    half = make_plan({**raw, "budget": 0.5}).settings["digits"]
+    assert half.distill.ood.epochs == round(whole.distill.ood.epochs / 2)
+    assert half.teacher.epochs == round(whole.teacher.epochs / 2)
+    assert half.distill.log_every == round(whole.distill.log_every / 2)
+    assert half.retrospect.ood.last == max(1, round(whole.retrospect.ood.last / 2))
+    assert half.distill.ood.milestones == [
+        round(m / 2) for m in whole.distill.ood.milestones
+    ]
+    assert half.surrogate == whole.surrogate
+    assert half.vaccine == whole.vaccine
+    assert half.distill.ood.lr == whole.distill.ood.lr
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"bogus": 1}, "bogus: expected one of run, budget"),
+        ({"run": ["table9"]}, "run: expected one of demo, got 'table9'"),
+        ({"run": []}, "run: expected "),
+        ({"budget": 0}, "budget: expected greater than 0, got 0"),
+        ({"budget": 2}, "budget: expected less than or equal to 1, got 2"),
+        ({"numerics": {"device": "gpu"}}, "numerics.device: expected"),
+        ({"numerics": {"threads": 0}}, "numerics.threads: expected greater than or equal to 1, got 0"),
+        ({"teacher": {"lr": -1}}, "teacher.lr: expected greater than 0, got -1"),
+        ({"teacher": {"lr": float("nan")}}, "teacher.lr: expected"),
+        ({"teacher": {"epoch": 3}}, "teacher.epoch: expected no such key, got 3"),
+        ({"teacher": {"batch": 100000}}, "teacher.batch: expected at most fetch.n_train = 1437"),
+        ({"teacher": {"by_dataset": {"digits": {"epochs": 0}}}}, "teacher.by_dataset.digits.epochs: expected"),
+        ({"poison": {"target": 10}}, "poison.target: expected a class of digits, 0..9, got 10"),
+        ({"vaccine": {"direction": "up"}}, "vaccine.direction: expected 'teacher' or 'shuffled', got 'up'"),
+        ({"vaccine": 3}, "vaccine: expected a section, got 3"),
+        ({"surrogate": {"skip": {"ood": 100}}}, "surrogate.skip.ood: expected less than warm = "),
+        ({"surrogate": {"warm": {"ood": 5000}}}, "surrogate.warm.ood: expected less than lambda = "),
+        ({"surrogate": {"warm": {"oood": 5}}}, "surrogate.warm.oood: expected no such key"),
+        ({"retrospect": {"by_dataset": {"digits": {"ood": {"last": 999}}}}}, "surrogate.warm.ood: expected less than"),
+        ({"distill": {"by_dataset": {"digits": {"ood": {"batch": 9999}}}}}, "distill.ood.batch: expected"),
+        ({"fetch": {"by_dataset": {"digits": {"size": 4}}}}, "fetch.by_dataset.digits.size: expected"),
+    ],
+)  # fmt: skip
+def test_wrong_params_name_key_expectation_and_value(raw, changes, message):
+    with pytest.raises(AbdError) as caught:
+        make_plan(merge(raw, changes))
+    assert message in str(caught.value)
+    assert "nothing was started" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        (
+            "triggers",
+            ["nope"],
+            "triggers: expected one of badnet_grid, badnet_sq, trojan_wm, got 'nope'",
+        ),
+        ("dataset", "mnist", "dataset: expected one of digits, got 'mnist'"),
+        ("sources", ["gan"], "sources: expected one of clean, ood, got 'gan'"),
+        (
+            "teacher",
+            "vgg-16",
+            "teacher: network: expected wrn-<depth>-<width>, got 'vgg-16'",
+        ),
+        ("student", "wrn-17-1", "student: network: expected a depth of 6 n + 4"),
+        (
+            "student",
+            "wrn-16",
+            "student: network: expected wrn-<depth>-<width>, got 'wrn-16'",
+        ),
+        ("defenses", ["magic"], "defenses.0: expected"),
+        ("seeds", [-1], "seeds.0: expected greater than or equal to 0, got -1"),
+    ],
+)
+def test_wrong_grids_are_named(raw, key, value, message):
+    raw["experiments"]["demo"]["grids"][0][key] = value
+    with pytest.raises(AbdError) as caught:
+        make_plan(raw)
+    assert message in str(caught.value)
+
+
+def test_a_trigger_larger_than_the_image_is_named(raw, monkeypatch):
+    from abd.triggers import TRIGGERS
+
+    monkeypatch.setitem(TRIGGERS.builtin, "badnet_sq", "tests.test_config:_large_patch")
+    with pytest.raises(
+        AbdError,
+        match=r"triggers: trigger large: expected images of at least 20 pixels, got 16",
+    ):
+        make_plan(raw)
+
+
+def _large_patch(size):
+    import numpy as np
+
+    from abd.triggers.patch import PatchTrigger
+
+    return PatchTrigger("large", size, np.zeros((20, 20, 3), np.uint8), margin=0)
+
+
+def test_every_problem_is_listed_at_once(raw):
+    bad = merge(raw, {"teacher": {"lr": -1}, "vaccine": {"trials": 0}, "extra": 1})
+    del bad["poison"]["rate"]
+    with pytest.raises(AbdError) as caught:
+        make_plan(bad)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "params.yaml: 4 problem(s); nothing was started"
+    assert [line.split(":")[0].strip() for line in lines[1:]] == [
+        "extra", "poison.rate", "teacher.lr", "vaccine.trials",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "a: [", ""])
+def test_files_that_are_no_params(tmp_path, text):
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(AbdError, match=r"params\.yaml: expected a"):
+        load_plan(path)
+
+
+def test_strings_from_the_command_line_are_numbers(raw):
+    """`snakemake --config` hands nested values on as text."""
+    assert (
+        make_plan(merge(raw, {"teacher": {"lr": "0.05"}})).settings["digits"].teacher.lr
+        == 0.05
+    )
+
+
+def test_paths_follow_the_defense():
+    ends = {
+        "none": "distill/{}/plain", "sv": "distill/{}/first", "sr": "retrospect/{}/sr",
+        "sv_sr": "retrospect/{}/sv_sr", "abd": "retrospect/{}/abd",
+    }  # fmt: skip
+    key = "digits/badnet_sq/wrn-16-2-t0/ood/wrn-16-1-s0"
+    for defense, folder in ends.items():
+        path = student_path(**WILDCARDS, defense=defense)
+        assert path == f"results/{folder.format(key)}/student.safetensors"
+
+
+def test_histories_make_one_curve():
+    stages = [path.split("/")[1] for path in history_paths(CELL)]
+    assert stages == ["surrogate", "distill", "retrospect"]
+
+
+def test_every_stage_of_a_cell_is_wanted():
+    stages = {path.split("/")[1] for path in stage_files([CELL])}
+    assert stages == {
+        "poison",
+        "teacher",
+        "surrogate",
+        "vaccine",
+        "distill",
+        "retrospect",
+        "evaluate",
+    }
+
+
+def test_slices_are_json_without_order(raw):
+    config = json.loads(job_spec(make_plan(raw), "distill", JOBS["distill"]).config)
+    reordered = dict(reversed(list(deepcopy(raw).items())))
+    again = json.loads(job_spec(make_plan(reordered), "distill", JOBS["distill"]).config)
+    assert config == again
+    assert config["guard"] == "searched"

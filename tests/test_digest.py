@@ -1,0 +1,101 @@
+import shutil
+
+import pytest
+
+from abd import digest
+from abd.registry import Registry
+
+OOD = {"module": "abd.sources.ood"}
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A copy of the package whose sources may be edited."""
+    copy = tmp_path / "abd"
+    shutil.copytree(digest.PACKAGE, copy)
+    monkeypatch.setattr(digest, "PACKAGE", copy)
+    _forget()
+    yield copy
+    _forget()
+
+
+def _forget():
+    for cached in (digest._tree, digest._imports, digest._module_digest):
+        cached.cache_clear()
+
+
+def _after(package, file, old, new):
+    """The digests of distill with ood before and after an edit."""
+    before = digest.code_digest("distill", [OOD])
+    path = package / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    _forget()
+    return before, digest.code_digest("distill", [OOD])
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("losses.py", "/ p_logits.shape[1]", "/ 2 / p_logits.shape[1]"),
+        ("distillation.py", "self.position += 1", "self.position += 2"),
+        ("sources/ood.py", "self.cutmix_beta, stream", "2 * self.cutmix_beta, stream"),
+        ("sources/pool.py", "CROP_PAD = 4", "CROP_PAD = 2"),
+        ("stages/distill.py", '"warm" in job.inputs', '"cold" in job.inputs'),
+    ],
+)
+def test_numeric_code_counts(package, file, old, new):
+    before, after = _after(package, file, old, new)
+    assert before != after
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("losses.py", '"""Divergences', '"""Distances'),
+        ("losses.py", "import torch.nn", "# a comment\n\nimport torch.nn"),
+        ("sources/clean.py", "self.alpha * self.tau", "self.tau"),
+        ("retrospection.py", "INNER_EPS = 1e-8", "INNER_EPS = 1e-7"),
+        ("monitor.py", "counts.acc", "counts.asr"),
+        ("storage/checkpoints.py", "contiguous()", "contiguous().clone()"),
+        ("sources/__init__.py", '"clean"', '"klean"'),
+        ("triggers/patch.py", "margin=1", "margin=2"),
+        ("report/table.py", "100 *", "1000 *"),
+        ("stages/drive.py", "120.0", "60.0"),
+        ("config/schema.py", "ge=16", "ge=17"),
+    ],
+)
+def test_what_shapes_no_number_of_this_job_does_not(package, file, old, new):
+    before, after = _after(package, file, old, new)
+    assert before == after
+
+
+def test_another_member_gives_another_digest():
+    clean = {"module": "abd.sources.clean"}
+    assert digest.code_digest("distill", [OOD]) != digest.code_digest("distill", [clean])
+
+
+def test_a_plugin_counts_by_its_version():
+    versions = [{"module": "x", "plugin": f"theirs {v}"} for v in (1, 2)]
+    a, b = (digest.code_digest("distill", [OOD, v]) for v in versions)
+    assert a != b
+
+
+def test_registry_names_a_plugin(monkeypatch):
+    from importlib.metadata import EntryPoint
+
+    from abd.errors import AbdError
+
+    point = EntryPoint("mine", "theirs.module:factory", "abd.test")
+    monkeypatch.setattr("abd.registry.entry_points", lambda group: [point])
+    registry = Registry("thing", "abd.test", {"ours": "abd.losses:mean_kl"})
+    assert registry.names() == ["mine", "ours"]
+    assert registry.target("mine") == "theirs.module:factory"
+    assert registry.identity("mine")["plugin"] == "unknown"
+    assert registry.load("ours").__name__ == "mean_kl"
+    with pytest.raises(AbdError, match="thing: expected one of mine, ours, got 'other'"):
+        registry.target("other")
+    clash = Registry("thing", "abd.test", {"mine": "a:b"})
+    with pytest.raises(AbdError, match="mine already built in"):
+        clash.names()

@@ -1,0 +1,175 @@
+"""The loop: its records, and that it goes on as if it had never stopped."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from abd.distillation import Distillation
+from abd.errors import AbdError
+from abd.metrics import EvalSet, evaluate
+from abd.nets import build_net
+from abd.optim import OptimizerSpec
+from abd.retrospection import SelfRetrospection
+from abd.schedules import cosine
+from abd.seeding import torch_stream
+from abd.sources import SOURCES
+from abd.sources.base import Context
+from abd.surrogate import CachingSource
+from tests.test_retrospection import SETTINGS as SR
+from tests.test_sources import SETTINGS
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def pool(rng):
+    return {
+        "patches": rng.integers(0, 256, (40, 16, 16, 3)).astype(np.uint8),
+        "x_train": rng.integers(0, 256, (80, 16, 16, 3)).astype(np.uint8),
+        "y_train": rng.integers(0, 4, 80),
+    }
+
+
+@pytest.fixture
+def make(teacher, normalize, pool):
+    def make(name="ood", retrospection=False, **options):
+        context = Context(teacher, normalize, CPU, 0)
+        source = SOURCES.load(name)(context, pool, **SETTINGS[name])
+        if retrospection:
+            options["extra"] = SelfRetrospection(dataclasses.replace(SR, rounds=2), teacher)
+            options["optimizer"] = source.optimizer.with_lr(cosine(1e-3, 10))
+        student = build_net("wrn-10-1", 4, torch_stream(0, "student"))
+        return Distillation(student, source, seed=0, log_every=3, **options)
+
+    return make
+
+
+def _bits(distillation):
+    return {k: v.clone() for k, v in distillation.state().tensors.items()}
+
+
+def _same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+@pytest.mark.parametrize("name", SOURCES.names())
+@pytest.mark.parametrize("retrospection", [False, True])
+@pytest.mark.parametrize("stop", [1, 4])
+def test_going_on_gives_the_same_bits(name, retrospection, stop, make):
+    unbroken = make(name, retrospection)
+    records = [r for r in unbroken.run(7) if r]
+    first = make(name, retrospection)
+    before = [r for r in first.run(stop) if r]
+    second = make(name, retrospection)
+    second.load(first.state())
+    after = [r for r in second.run(7) if r]
+    assert _same(_bits(unbroken), _bits(second))
+    if stop % 3:  # stopping there adds a record, and divides the mean loss
+        assert len(before) + len(after) == len(records) + 1
+    assert after[-1] == records[-1]
+
+
+def test_records_come_at_the_interval_and_at_the_end(make):
+    assert [r.step for r in make().run(8) if r] == [3, 6, 8]
+
+
+def test_a_kill_between_records_loses_none(make):
+    """The loss that has been summed up is part of the state."""
+    unbroken = make()
+    records = [r for r in unbroken.run(6) if r]
+    first = make()
+    steps = first.run(6)
+    for _ in range(2):
+        next(steps)
+    second = make()
+    second.load(first.state())
+    assert [r for r in second.run(6) if r] == records
+
+
+def test_looking_at_the_student_changes_nothing(make, normalize, stream):
+    quiet, watched = make(), make()
+    list(quiet.run(5))
+    pixels = torch.randint(0, 256, (9, 3, 16, 16), generator=stream).to(torch.uint8)
+    test = EvalSet(pixels, torch.zeros(9, dtype=torch.long), pixels, 0, normalize)
+    for _ in watched.run(5):
+        evaluate(watched.student, test)
+    assert _same(_bits(quiet), _bits(watched))
+
+
+def test_the_student_learns(make):
+    distillation = make()
+    losses = [r.values["loss"] for r in distillation.run(30) if r]
+    assert losses[-1] < losses[0] / 2
+
+
+def test_one_plain_step_is_torchs(make):
+    distillation = make()
+    batch = next(distillation.source.batches(0, distillation.student))
+    twin = build_net("wrn-10-1", 4, torch_stream(0, "student")).train()
+    optimizer = torch.optim.Adam(twin.parameters(), 1e-3)
+    loss = distillation.source.loss(twin(batch.x), batch)
+    loss.backward()
+    optimizer.step()
+    list(distillation.run(1))
+    for ours, theirs in zip(
+        distillation.student.parameters(), twin.parameters(), strict=True
+    ):
+        assert torch.equal(ours, theirs)
+
+
+def test_retrospection_adds_its_gradient(make, teacher):
+    with_sr, without = (
+        make(retrospection=True),
+        make(optimizer=OptimizerSpec("adam", cosine(1e-3, 10))),
+    )
+    list(with_sr.run(1))
+    list(without.run(1))
+    a, b = (next(iter(d.student.parameters())).grad for d in (with_sr, without))
+    assert not torch.allclose(a, b)
+
+
+def test_a_fresh_optimizer_leaves_the_old_one_aside(make):
+    first = make()
+    list(first.run(4))
+    second = make(optimizer=OptimizerSpec("sgd", cosine(1e-3, 10)))
+    second.load(first.state(), fresh_optimizer=True)
+    assert second.position == 4
+    assert not second.optimizer.state
+    list(second.run(5))
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(make):
+    distillation = make()
+    with torch.no_grad():
+        distillation.student.linear.bias.fill_(float("nan"))
+    with pytest.raises(AbdError, match="finite loss, got nan"):
+        list(distillation.run(3))
+
+
+def test_the_cache_holds_what_the_student_saw(make, normalize):
+    distillation = make()
+    source = CachingSource(distillation.source, skip=2)
+    distillation.source = source
+    list(distillation.run(5))
+    images, weights = source.cached()
+    assert images.dtype == torch.uint8
+    assert images.shape == (3 * 8, 3, 16, 16)
+    assert weights.tolist() == [1.0] * 24
+    seen = next(source.source.batches(2, distillation.student))
+    assert torch.equal(normalize(images[:8]), seen.x)
+
+
+def test_the_cache_survives_a_stop(make):
+    whole = make()
+    whole.source = CachingSource(whole.source, skip=1)
+    list(whole.run(5))
+    first = make()
+    first.source = CachingSource(first.source, skip=1)
+    list(first.run(3))
+    second = make()
+    second.source = CachingSource(second.source, skip=1)
+    second.load(first.state())
+    list(second.run(5))
+    assert torch.equal(whole.source.cached()[0], second.source.cached()[0])

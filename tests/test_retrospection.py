@@ -1,0 +1,148 @@
+import copy
+import dataclasses
+
+import pytest
+import torch
+
+from abd.losses import batch_kl, mean_kl
+from abd.retrospection import RetrospectionSettings, SelfRetrospection, frozen_running_stats
+from abd.seeding import torch_stream
+
+SETTINGS = RetrospectionSettings(
+    portion=0.5, weight=1.0, tau=1.0, perturb="student", rounds=4, inner_lr=0.1,
+    init_sigma=0.01, l2=1e-3, l2_in_synthesis=True, n_terms=3, tol=0.0, map_step=0.1,
+    reduction="mean", detach=True, bn="clean",
+)  # fmt: skip
+
+
+@pytest.fixture
+def x(stream):
+    return torch.randn(16, 3, 16, 16, generator=stream)
+
+
+@pytest.fixture
+def make(teacher):
+    def make(**changes):
+        return SelfRetrospection(dataclasses.replace(SETTINGS, **changes), teacher)
+
+    return make
+
+
+def _buffers(net):
+    return {k: v.clone() for k, v in net.named_buffers()}
+
+
+@pytest.mark.parametrize("perturb", ["student", "teacher"])
+def test_perturbation_raises_the_divergence(perturb, make, student, teacher, x):
+    net = student if perturb == "student" else teacher
+    delta = make(perturb=perturb, rounds=10, l2=0.0).perturbation(
+        student, x, torch_stream(0, "d")
+    )
+    start = 0.01 * torch.randn(3, 16, 16, generator=torch_stream(0, "d"))
+    assert delta.shape == (3, 16, 16)
+    with torch.no_grad(), frozen_running_stats(net):
+        assert mean_kl(net(x), net(x + delta)) > 10 * mean_kl(net(x), net(x + start))
+
+
+def test_penalty_keeps_the_perturbation_small(make, student, teacher, x):
+    free, tied = (
+        make(rounds=20, l2=l2).perturbation(student, x, torch_stream(0, "d")).norm()
+        for l2 in (0.0, 1.0)
+    )
+    assert tied < free / 2
+
+
+def test_gradient_is_that_of_the_literal_steps(make, student, teacher, x):
+    """Re-state section 7.2 plainly, by dense Jacobians, and compare."""
+    sr = make(weight=2.0)
+    params = list(student.parameters())
+    student.train()
+    ours = sr(student, x, torch_stream(0, "g"))
+
+    stream = torch_stream(0, "g")
+    with frozen_running_stats(student):
+        delta = sr.perturbation(student, x, stream).requires_grad_()
+        q = student(x).detach()
+        mask = torch.zeros(16, 1, 1, 1)
+        mask[torch.randperm(16, generator=stream)[:8]] = 1
+        outer = mean_kl(q, student(x + delta * mask))
+        g, *direct = torch.autograd.grad(outer, [delta, *params])
+
+        def slope(delta):
+            loss = 1e-3 * delta.square().sum() - mean_kl(q, student(x + delta))
+            return torch.autograd.grad(loss, delta, create_graph=True)[0]
+
+        def step_back(v):  # (dPhi/d delta)^T v = v - 0.1 H v
+            (hv,) = torch.autograd.grad(slope(delta), delta, v)
+            return v - 0.1 * hv
+
+        v = g + step_back(g) + step_back(step_back(g))
+        implicit = torch.autograd.grad(-0.1 * (slope(delta) * v).sum(), params)
+    for mine, a, b in zip(ours, direct, implicit, strict=True):
+        assert torch.allclose(mine, 2 * (a + b), atol=1e-6, rtol=1e-3)
+
+
+def test_only_the_given_share_carries_the_perturbation(make, student, x):
+    seen = []
+    student.register_forward_pre_hook(lambda _, args: seen.append(args[0].detach().clone()))
+    make(portion=0.25)(student, x, torch_stream(0, "g"))
+    changed = [int((batch != x).flatten(1).any(1).sum()) for batch in seen]
+    assert changed.count(4) == 1
+    assert set(changed) == {0, 4, 16}
+
+
+def test_at_least_one_sample_carries_it(make, student, teacher, x):
+    make(portion=0.001)(student, x, torch_stream(0, "g"))
+
+
+def test_clean_statistics_learn_nothing(make, student, teacher, x):
+    before = _buffers(student)
+    make()(student.train(), x, torch_stream(0, "g"))
+    assert all(torch.equal(before[k], v) for k, v in _buffers(student).items())
+
+
+@pytest.mark.parametrize(("perturb", "n_updates"), [("student", 2 * 4 + 4), ("teacher", 4)])
+def test_reference_statistics_learn_from_every_forward(
+    perturb, n_updates, make, student, x
+):
+    """x and x + delta R times (student's delta), then x, x + Delta, x, x + delta."""
+    make(perturb=perturb, bn="reference")(student.train(), x, torch_stream(0, "g"))
+    assert student.bn.num_batches_tracked.item() == n_updates
+
+
+def test_outer_statistics_learn_from_the_outer_forward(make, student, teacher, x):
+    make(bn="outer")(student.train(), x, torch_stream(0, "g"))
+    assert student.bn.num_batches_tracked.item() == 1
+
+
+def test_gradients_do_not_depend_on_the_statistics_policy(make, student, teacher, x):
+    student.train()
+    by_policy = [
+        make(bn=bn)(copy.deepcopy(student), x, torch_stream(0, "g"))
+        for bn in ("clean", "outer", "reference")
+    ]
+    for a, b, c in zip(*by_policy, strict=True):
+        assert torch.equal(a, b)
+        assert torch.equal(a, c)
+
+
+def test_nothing_else_changes(make, student, teacher, x):
+    weights = copy.deepcopy(student.state_dict())
+    make()(student.train(), x, torch_stream(0, "g"))
+    assert all(torch.equal(weights[k], v) for k, v in student.state_dict().items())
+    assert all(p.grad is None and p.requires_grad for p in student.parameters())
+    assert not any(p.requires_grad for p in teacher.parameters())
+
+
+def test_batch_reduction_is_the_programs_scale(make, student, teacher, x):
+    sr = make(reduction="batch", tau=4.0)
+    with torch.no_grad():
+        p, q = teacher(x), teacher(x + 0.1)
+    assert torch.allclose(sr._divergence(p, q), 16 * batch_kl(p, q, 4.0))
+    assert torch.allclose(make(tau=4.0)._divergence(p, q), mean_kl(p, q, 4.0))
+
+
+def test_same_stream_same_gradient(make, student, teacher, x):
+    student.train()
+    a, b = (make()(student, x, torch_stream(0, "g")) for _ in range(2))
+    assert all(torch.equal(p, q) for p, q in zip(a, b, strict=True))

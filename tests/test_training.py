@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+import torch
+
+from abd.errors import AbdError
+from abd.metrics import EvalSet, evaluate
+from abd.nets import build_net
+from abd.optim import OptimizerSpec
+from abd.pixels import to_pixels
+from abd.schedules import constant, cosine, steps
+from abd.seeding import torch_stream
+from abd.training import Training
+
+
+@pytest.fixture
+def make(normalize, rng):
+    """Two classes told apart by brightness."""
+    labels = rng.integers(0, 2, 64)
+    images = (
+        rng.integers(0, 100, (64, 16, 16, 3)) + 150 * labels[:, None, None, None]
+    ).astype(np.uint8)
+
+    def make(**options):
+        net = build_net("wrn-10-1", 2, torch_stream(0, "net"))
+        judge = lambda net: {"acc": evaluate(net, test).acc}  # noqa: E731
+        settings = {
+            "seed": 0,
+            "batch": 16,
+            "crop_pad": 2,
+            "hflip": True,
+            "judge": judge,
+            "select_best": True,
+        }
+        return Training(
+            net, to_pixels(images), torch.from_numpy(labels), normalize,
+            OptimizerSpec("sgd", cosine(0.1, 4), 0.9, 5e-4), **{**settings, **options},
+        )  # fmt: skip
+
+    test = EvalSet(
+        to_pixels(images), torch.from_numpy(labels), to_pixels(images[:1]), 0, normalize
+    )
+    return make
+
+
+def test_learns(make):
+    records = list(make().run(4))
+    assert [r.step for r in records] == [1, 2, 3, 4]
+    assert records[-1].values["acc"] > 0.9
+
+
+@pytest.mark.parametrize("stop", [1, 3])
+def test_going_on_gives_the_same_bits(stop, make):
+    unbroken, first, second = make(), make(), make()
+    records = list(unbroken.run(4))
+    before = list(first.run(stop))
+    second.load(first.state())
+    assert before + list(second.run(4)) == records
+    a, b = unbroken.state().tensors, second.state().tensors
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_keeps_the_best_epoch(make):
+    merits = iter([0.2, 0.9, 0.5, 0.9])
+    training = make(judge=lambda net: {"acc": next(merits)})
+    kept = []
+    for _ in training.run(4):
+        kept.append({k: v.clone() for k, v in training.net.state_dict().items()})
+    assert all(torch.equal(v, kept[1][k]) for k, v in training.best_net.items())
+
+
+def test_or_the_last(make):
+    merits = iter([0.2, 0.9, 0.5])
+    training = make(judge=lambda net: {"acc": next(merits)}, select_best=False)
+    list(training.run(3))
+    last = training.net.state_dict()
+    assert all(torch.equal(v, last[k]) for k, v in training.best_net.items())
+
+
+def test_a_loss_that_is_not_finite_stops(make):
+    training = make()
+    with torch.no_grad():
+        training.net.linear.bias.fill_(float("inf"))
+    with pytest.raises(AbdError, match="finite loss"):
+        list(training.run(1))
+
+
+def test_schedules():
+    assert [constant(0.3)(i) for i in (0, 9)] == [0.3, 0.3]
+    assert [cosine(2.0, 4)(i) for i in (0, 2, 4)] == pytest.approx([2.0, 1.0, 0.0])
+    assert [steps(1.0, [2, 4], 0.5)(i) for i in range(5)] == [1, 1, 0.5, 0.5, 0.25]
+
+
+def test_unknown_optimizers_are_refused():
+    with pytest.raises(ValueError, match="expected adam or sgd, got 'lion'"):
+        OptimizerSpec("lion", constant(1.0)).build([torch.zeros(1, requires_grad=True)])
