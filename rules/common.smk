@@ -94,7 +94,7 @@ def pool_of(w):
 
 
 onsuccess:
-    shell("abd track sync || true; abd show")
+    shell("abd track sync || true; abd show --finished")
 
 
 onerror:

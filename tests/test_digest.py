@@ -56,7 +56,7 @@ def test_numeric_code_counts(package, file, old, new):
         ("losses.py", '"""Divergences', '"""Distances'),
         ("losses.py", "import torch.nn", "# a comment\n\nimport torch.nn"),
         ("sources/clean.py", "self.alpha * self.tau", "self.tau"),
-        ("retrospection.py", "INNER_EPS = 1e-8", "INNER_EPS = 1e-7"),
+        ("retrospection.py", "s.map_step * slope", "s.map_step + slope"),
         ("monitor.py", "counts.acc", "counts.asr"),
         ("storage/checkpoints.py", "contiguous()", "contiguous().clone()"),
         ("sources/__init__.py", '"clean"', '"klean"'),

@@ -66,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
 
     show = commands.add_parser("show", help="print the table of the last report")
     show.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE")
+    show.add_argument(
+        "--finished", action="store_true", help="pass over what has not run yet"
+    )
     show.set_defaults(call=_show)
 
     track = commands.add_parser("track", help="send finished runs to MLflow")
@@ -131,7 +134,7 @@ def _summary(arguments: argparse.Namespace) -> None:
 def _show(arguments: argparse.Namespace) -> None:
     from abd.report.terminal import show
 
-    show(arguments.params)
+    show(arguments.params, only_finished=arguments.finished)
 
 
 def _sync(arguments: argparse.Namespace) -> None:

@@ -17,9 +17,6 @@ from torch import Tensor, nn
 from abd.hypergradient import hypergradient
 from abd.losses import batch_kl, mean_kl
 
-INNER_BETAS = (0.9, 0.999)
-INNER_EPS = 1e-8
-
 
 @dataclass(frozen=True)
 class RetrospectionSettings:
@@ -104,7 +101,7 @@ class SelfRetrospection:
         net = student if s.perturb == "student" else self.teacher
         delta = s.init_sigma * torch.randn(x.shape[1:], generator=stream)
         delta = delta.to(x.device).requires_grad_()
-        optimizer = torch.optim.Adam([delta], s.inner_lr, INNER_BETAS, INNER_EPS)
+        optimizer = torch.optim.Adam([delta], s.inner_lr)
         l2 = s.l2 if s.l2_in_synthesis else 0.0
         clean: Tensor | None = None
         with _frozen_parameters(net):

@@ -82,8 +82,8 @@ class LogHandler(LogHandlerBase):  # type: ignore[misc]
 
     @property
     def has_filter(self) -> bool:
-        """Snakemake's --quiet does not apply: there is little to be quiet about."""
-        return True
+        """Snakemake's own filter applies: --quiet, --verbose, --printshellcmds."""
+        return False
 
     @property
     def has_formatter(self) -> bool:

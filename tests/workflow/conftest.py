@@ -12,7 +12,7 @@ import yaml
 from abd.config.sections import merge
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("Snakefile", "rules", "profiles", "params.yaml", "dvc.yaml", ".dvcignore")
+PARTS = ("Snakefile", "rules", "profiles", "params.yaml", "dvc.yaml", ".dvcignore", ".gitignore")
 TINY = {
     "run": ["demo"],
     "experiments": {
@@ -88,8 +88,7 @@ class Workflow:
 
     def planned(self, *arguments):
         """Count the jobs that a run would start, by rule."""
-        text = self.snakemake("-n", "--quiet", "host", "reason", "--", *arguments).stdout
-        return jobs_in(text)
+        return jobs_in(self.snakemake("-n", "--", *arguments).stderr)
 
 
 def jobs_in(text):
@@ -130,12 +129,28 @@ def make_workflow(folder):
 
 @pytest.fixture
 def workflow(tmp_path):
+    """A fresh copy that has not run."""
     return make_workflow(tmp_path)
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
-    """A workflow that has run; tests copy it before they change it."""
+    """A workflow that has run, not to be changed."""
     workflow = make_workflow(tmp_path_factory.mktemp("finished"))
-    workflow.first = workflow.snakemake() if False else None
+    workflow.snakemake()
     return workflow
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """A copy of the finished workflow that may be changed."""
+    folder = tmp_path / "copy"
+    shutil.copytree(finished.folder, folder, symlinks=True)
+    return Workflow(folder)
+
+
+@pytest.fixture
+def inside(copied, monkeypatch):
+    """The copy, with the test's own process in its folder."""
+    monkeypatch.chdir(copied.folder)
+    return copied

@@ -13,14 +13,19 @@ from abd.report.cells import measured
 from abd.report.table import make_table
 
 
-def show(params: Path) -> None:
-    """Print the table of every experiment in `run`; AbdError where it has not run yet."""
+def show(params: Path, *, only_finished: bool = False) -> None:
+    """Print the table of every experiment in `run`.
+
+    One that has not run yet is passed over with `only_finished`, else an AbdError.
+    """
     plan = load_plan(params)
     console = Console(highlight=False)
     for experiment in plan.top.run:
         try:
             table = make_table(measured(plan.wanted(experiment)))
         except FileNotFoundError as error:
+            if only_finished:
+                continue
             raise AbdError(
                 f"{error.filename}: expected the results of {experiment}, got no file; "
                 f"make them with: snakemake -c2 {experiment}"

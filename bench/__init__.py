@@ -1,0 +1,1 @@
+"""Benchmarks: every figure a ratio of two timings in the same run."""

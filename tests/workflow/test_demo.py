@@ -1,0 +1,183 @@
+"""The DAG as its users run it, with parameters for seconds."""
+
+import json
+
+import pytest
+
+from abd.storage.files import sha256
+from tests.workflow.conftest import jobs_in
+
+KEY = "digits/badnet_sq/wrn-10-1-t0/ood/wrn-10-1-s0"
+WARM, TOTAL, LAST = 4, 12, 3  # rounds; 96 patches in batches of 32, 4 epochs
+
+
+def _record(workflow, path):
+    return json.loads((workflow.folder / "results" / path / "record.json").read_text())
+
+
+def test_everything_is_made_once(finished):
+    assert finished.planned() == {}
+    records = json.loads((finished.folder / "reports/summary.json").read_text())
+    assert [r["defense"] for r in records] == ["none", "abd"]
+    for r in records:
+        assert 0 <= r["acc"] <= 1
+        assert 0 <= r["asr"] <= 1
+        assert (r["experiment"], r["dataset"], r["seed"]) == ("demo", "digits", 0)
+    assert records[0]["vaccine"] is None
+    assert records[1]["vaccine"]["found"] is False
+    assert len(records[1]["vaccine"]["ratios"]) == 2
+
+
+def test_rounds_are_not_done_twice(finished):
+    """The warm prefix is an edge, and without a vaccine nothing is distilled anew."""
+    plain = _record(finished, f"distill/{KEY}/plain")
+    searched = _record(finished, f"distill/{KEY}/searched")
+    sr = _record(finished, f"retrospect/{KEY}/abd")
+    assert plain["facts"] == {"rounds": TOTAL - WARM}
+    assert searched["facts"]["rounds"] == 0
+    assert searched["facts"]["reused_from"].endswith("plain/student.safetensors")
+    assert searched["outputs"] == plain["outputs"]
+    assert sr["facts"] == {"rounds": LAST}
+
+
+def test_the_accepted_branch(copied):
+    """With a threshold of nothing the first draw is a vaccine: distilled, no SR."""
+    copied.edit({"vaccine": {"threshold": 0.0, "n_sigmas": 0.5}})
+    done = jobs_in(copied.snakemake("-n").stderr)
+    assert done["vaccine"] == done["distill_searched"] == done["retrospect_abd"] == 1
+    assert not {"teacher", "surrogate", "distill_plain", "evaluate_teacher"} & done.keys()
+    copied.snakemake()
+    verdict = json.loads((copied.folder / f"results/vaccine/{KEY}/vaccine.json").read_text())
+    assert verdict["found"]
+    assert verdict["trial"] == 0
+    searched = _record(copied, f"distill/{KEY}/searched")
+    plain = _record(copied, f"distill/{KEY}/plain")
+    sr = _record(copied, f"retrospect/{KEY}/abd")
+    assert searched["facts"] == {"rounds": TOTAL - WARM}
+    assert searched["outputs"]["student.safetensors"] != plain["outputs"]["student.safetensors"]
+    assert sr["facts"]["rounds"] == 0
+    assert sr["outputs"]["student.safetensors"] == searched["outputs"]["student.safetensors"]
+    copied.edit({"retrospect": {"force": True}})
+    assert "retrospect_abd" in copied.planned(), "SR can be asked for all the same"
+
+
+REPORT = {"report": 1, "summary": 1, "all": 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "jobs"),
+    [
+        ({"retrospect": {"rounds": 3}}, {"retrospect_abd": 1, "evaluate": 1, **REPORT}),
+        ({"experiments": {"demo": {"title": "another"}}}, {"report": 1, "all": 1}),
+        ({"vaccine": {"threshold": 0.5}}, {"vaccine": 1, "distill_searched": 1, "retrospect_abd": 1, "evaluate": 1, **REPORT}),
+        ({"retrospect": {"by_dataset": {"cifar10": {"rounds": 9}}}}, {}),
+    ],
+)  # fmt: skip
+def test_an_edit_plans_what_it_concerns(copied, changes, jobs):
+    copied.edit(changes)
+    assert copied.planned() == jobs
+
+
+def test_adding_a_seed_plans_that_seed_alone(copied):
+    path = copied.folder / "params.yaml"
+    path.write_text(path.read_text().replace("seeds:\n      - 0", "seeds:\n      - 0\n      - 1"))
+    planned = copied.planned()
+    assert planned["surrogate"] == planned["distill_plain"] == 1
+    assert planned["evaluate"] == 2
+    assert not {"fetch", "patches", "poison", "teacher"} & planned.keys()
+
+
+def test_comments_and_touches_plan_nothing(copied):
+    path = copied.folder / "params.yaml"
+    path.write_text(f"# a comment\n{path.read_text()}")
+    for file in (copied.folder / "results").rglob("*"):
+        file.touch()
+    assert copied.planned() == {}
+
+
+def test_wrong_params_start_nothing(workflow):
+    workflow.edit({"teacher": {"lr": -1, "epoch": 2}, "poison": {"target": 10}})
+    done = workflow.snakemake(check=False)
+    assert done.returncode == 1
+    for line in (
+        "teacher.lr: expected greater than 0, got -1",
+        "teacher.epoch: expected no such key, got 2",
+        "nothing was started",
+    ):
+        assert line in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (workflow.folder / "results").exists()
+
+
+def test_a_damaged_artifact_is_named_with_its_rule(copied):
+    teacher = "results/teacher/digits/badnet_sq/wrn-10-1-t0/teacher.safetensors"
+    path = copied.folder / teacher
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    done = copied.snakemake(check=False)
+    assert done.returncode == 1
+    assert f"{teacher}: damaged" in done.stderr
+    assert "written by rule teacher" in done.stderr
+    remake = f"snakemake -R {teacher} -- {teacher}"
+    assert remake in done.stderr
+    copied.snakemake(*remake.split()[1:])
+    assert sha256(path) == _record(copied, "teacher/digits/badnet_sq/wrn-10-1-t0")["outputs"]["teacher.safetensors"]
+
+
+def test_runs_are_sent_to_mlflow_once(copied):
+    again = copied.run("abd", "track", "sync").stdout
+    assert "0 run(s) sent, 3 unchanged" in again
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{copied.folder}/mlflow.db")
+    experiment = client.get_experiment_by_name("abd").experiment_id
+    runs = {r.data.tags.get("defense", "teacher"): r for r in client.search_runs([experiment])}
+    assert set(runs) == {"teacher", "none", "abd"}
+    summary = json.loads((copied.folder / "reports/summary.json").read_text())
+    assert runs["abd"].data.metrics["asr"] == summary[1]["asr"]
+    assert runs["abd"].data.params["retrospect.retrospection.rounds"] == "2"
+    curve = client.get_metric_history(runs["abd"].info.run_id, "train.loss")
+    assert [m.step for m in curve] == sorted({m.step for m in curve})
+    assert curve[-1].step == TOTAL
+
+
+def test_a_server_that_is_away_loses_nothing(copied):
+    done = copied.run(
+        "abd", "track", "sync", check=False,
+        MLFLOW_TRACKING_URI="http://127.0.0.1:9", MLFLOW_HTTP_REQUEST_MAX_RETRIES="0",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "nothing is lost" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_show_prints_the_table(finished):
+    text = finished.run("abd", "show").stdout
+    assert "badnet_sq" in text
+    assert "reports/pages/demo.html" in text
+
+
+def test_show_before_a_run_says_what_to_do(workflow):
+    done = workflow.run("abd", "show", check=False)
+    assert done.returncode == 1
+    assert "make them with: snakemake -c2 demo" in done.stderr
+
+
+def test_the_page_is_self_contained(finished):
+    page = (finished.folder / "reports/pages/demo.html").read_text()
+    for foreign in ("http://", "https://", 'src="/', "<script", "@import"):
+        assert foreign not in page.replace("http://www.w3.org/", "").replace("https://matplotlib.org", "")
+    assert page.count("<svg") == 3
+    assert page.count("data:image/png;base64,") == 1
+    assert "prefers-color-scheme: dark" in page
+    table = (finished.folder / "reports/pages/demo.md").read_text()
+    for picture in ("curves", "scores", "rulegraph", "preview_digits_badnet_sq"):
+        assert f"../figures/demo/{picture}.png" in table
+        assert (finished.folder / f"reports/figures/demo/{picture}.png").is_file()
+
+
+def test_the_report_can_be_made_by_snakemake(finished, tmp_path):
+    page = tmp_path / "report.html"
+    finished.snakemake("--report", str(page))
+    assert page.stat().st_size > 100_000

@@ -1,0 +1,215 @@
+"""Single stages on the results of a finished workflow: edges, monitors, kills."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from abd.distillation import Distillation
+from abd.errors import AbdError
+from abd.nets import build_net
+from abd.stages.job import run_job
+from abd.storage.checkpoints import read_state, read_tensors
+from abd.storage.files import sha256
+from tests.workflow.test_demo import KEY, TOTAL
+
+PLAIN = Path(f"results/distill/{KEY}/plain")
+SR = Path(f"results/retrospect/{KEY}/abd")
+TEST = Path("results/poison/digits/badnet_sq/test.npz")
+STAGES = {
+    "teacher": Path("results/teacher/digits/badnet_sq/wrn-10-1-t0"),
+    "surrogate": Path(f"results/surrogate/{KEY}"),
+    "distill": PLAIN,
+    "retrospect": SR,
+}
+NAMES = {  # inputs by the file that each option takes
+    "dataset.npz": "dataset", "poisoned.npz": "poisoned", "test.npz": "monitor",
+    "teacher.safetensors": "teacher", "patches.npz": "pool", "warm.safetensors": "warm",
+    "lambda.safetensors": "state", "student.safetensors": "final", "vaccine.json": "vaccine",
+}  # fmt: skip
+OUTPUTS = {
+    "teacher": {"weights": "teacher.safetensors", "history": "history.jsonl"},
+    "surrogate": {"cache": "cache.safetensors", "warm": "warm.safetensors", "history": "history.jsonl"},
+    "distill": {"state": "lambda.safetensors", "student": "student.safetensors", "history": "history.jsonl"},
+    "retrospect": {"student": "student.safetensors", "history": "history.jsonl"},
+}  # fmt: skip
+
+
+def _inputs(stage, record):
+    inputs = {NAMES[Path(path).name]: Path(path) for path in record["inputs"]}
+    if stage == "teacher":
+        inputs["test"] = inputs.pop("monitor")
+    return inputs
+
+
+def _again(folder, stage, without=(), **config):
+    """Run the job that made STAGES[stage] once more, into `folder`; return the digests."""
+    record = json.loads((STAGES[stage] / "record.json").read_text())
+    inputs = {k: v for k, v in _inputs(stage, record).items() if k not in without}
+    outputs = {name: Path(folder) / file for name, file in OUTPUTS[stage].items()}
+    run_job(stage, {**record["config"], **config}, record["code"], inputs, outputs)
+    return {file.name: sha256(file) for file in outputs.values()}
+
+
+def _made(stage):
+    return json.loads((STAGES[stage] / "record.json").read_text())["outputs"]
+
+
+@pytest.mark.usefixtures("inside")
+class TestEdges:
+    def test_plain_distillation_is_one_unbroken_run(self, monkeypatch):
+        """Surrogate stage and distill stage together are a run that never stopped."""
+        record = json.loads((PLAIN / "record.json").read_text())
+        from abd.stages.job import Job
+        from abd.stages.load import load_teacher, make_source, new_student, use_numerics
+
+        job = Job("distill", record["config"], _inputs("distill", record), {}, "")
+        device = use_numerics(record["config"]["numerics"])
+        distillation = Distillation(
+            new_student(job, device), make_source(job, load_teacher(job, device), device),
+            seed=0, log_every=2,
+        )  # fmt: skip
+        list(distillation.run(TOTAL))
+        tensors, _ = read_tensors(PLAIN / "student.safetensors")
+        for name, value in distillation.student.state_dict().items():
+            assert torch.equal(tensors[name], value), name
+
+    def test_the_state_at_lambda_leads_to_the_final_student(self):
+        """Going on from it without SR gives the plain student."""
+        record = json.loads((PLAIN / "record.json").read_text())
+        from abd.stages.job import Job
+        from abd.stages.load import load_teacher, make_source, new_student, use_numerics
+
+        job = Job("distill", record["config"], _inputs("distill", record), {}, "")
+        device = use_numerics(record["config"]["numerics"])
+        distillation = Distillation(
+            new_student(job, device), make_source(job, load_teacher(job, device), device),
+            seed=0, log_every=2,
+        )  # fmt: skip
+        distillation.load(read_state(PLAIN / "lambda.safetensors"))
+        assert distillation.position == record["config"]["lambda"]
+        list(distillation.run(TOTAL))
+        tensors, _ = read_tensors(PLAIN / "student.safetensors")
+        for name, value in distillation.student.state_dict().items():
+            assert torch.equal(tensors[name], value), name
+
+    @pytest.mark.parametrize("stage", STAGES)
+    def test_a_job_run_again_gives_the_same_bytes(self, stage, tmp_path):
+        assert _again(tmp_path / "again", stage) == _made(stage)
+
+
+@pytest.mark.usefixtures("inside")
+@pytest.mark.parametrize("stage", ["distill", "retrospect"])
+class TestMonitor:
+    """The monitor shows; nothing learns from it."""
+
+    def test_random_numbers_change_no_student(self, stage, tmp_path, monkeypatch):
+        dice = random.Random(0)
+        monkeypatch.setattr(
+            "abd.monitor.EvalMonitor.__call__",
+            lambda self, net: {"acc": dice.random(), "asr": dice.random()},
+        )
+        again, made = _again(tmp_path / "again", stage), _made(stage)
+        history = again.pop("history.jsonl")
+        assert history != made.pop("history.jsonl"), "the numbers do reach the history"
+        assert again == made
+
+    def test_none_changes_no_student(self, stage, tmp_path):
+        again, made = _again(tmp_path / "again", stage, without=["monitor"]), _made(stage)
+        made.pop("history.jsonl")
+        again.pop("history.jsonl")
+        assert again == made
+
+
+def test_the_defenders_stages_know_neither_test_data_nor_trigger(inside):
+    """Besides the monitor, no input of a deciding stage comes from the poisoning."""
+    for path in (inside.folder / "results").rglob("record.json"):
+        record = json.loads(path.read_text())
+        if record["stage"] in ("surrogate", "vaccine", "distill", "retrospect"):
+            foreign = [p for p in record["inputs"] if "/poison/" in p]
+            assert set(foreign) <= {str(TEST)}
+            assert record["stage"] in ("distill", "retrospect") or not foreign
+            assert "badnet_sq" not in json.dumps(record["config"])
+
+
+@pytest.mark.usefixtures("inside")
+class TestRefusals:
+    def test_other_code_than_planned(self, tmp_path):
+        record = json.loads((PLAIN / "record.json").read_text())
+        with pytest.raises(AbdError, match="edited since; start snakemake again"):
+            run_job("distill", record["config"], "0" * 16, {}, {"state": tmp_path / "x"})
+
+    def test_a_teacher_without_a_backdoor(self, tmp_path):
+        record = json.loads((STAGES["teacher"] / "record.json").read_text())
+        settings = {**record["config"]["teacher"], "min_asr": 1.0, "lr": 1e-9}
+        with pytest.raises(AbdError, match="no backdoor to defend against"):
+            _again(tmp_path / "again", "teacher", teacher=settings)
+        assert not (tmp_path / "again" / "teacher.safetensors").exists()
+
+    def test_a_teacher_of_another_size(self, tmp_path):
+        with pytest.raises(AbdError, match="expected weights that fit the network, got"):
+            _again(tmp_path / "again", "distill", teacher_net="wrn-16-1")
+
+
+def _command(stage, folder):
+    record = json.loads((STAGES[stage] / "record.json").read_text())
+    options = {**_inputs(stage, record), **{k: folder / v for k, v in OUTPUTS[stage].items()}}
+    return [
+        sys.executable, "-m", "abd", stage, "--config", json.dumps(record["config"]),
+        "--code", record["code"], *(f"--{k}={v}" for k, v in options.items()),
+    ]  # fmt: skip
+
+
+def _progress(log):
+    """The position that a running job has shown."""
+    found = [line for line in log.read_text().splitlines() if line.startswith("progress ")]
+    return int(found[-1].split()[1].split("/")[0]) if found else 0
+
+
+@pytest.mark.usefixtures("inside")
+@pytest.mark.parametrize("stage", ["distill", "retrospect"])
+@pytest.mark.parametrize(("kind", "status"), [(signal.SIGTERM, 75), (signal.SIGKILL, -9)])
+def test_a_stopped_stage_goes_on_with_the_same_bits(stage, kind, status, tmp_path):
+    folder, log = tmp_path / "again", tmp_path / "log"
+    environment = {**os.environ, "ABD_CHECKPOINT_SECONDS": "0"}
+    with log.open("w") as file:
+        running = subprocess.Popen(_command(stage, folder), stderr=file, env=environment)
+        start = _first_step(stage)
+        while _progress(log) <= start and running.poll() is None:
+            time.sleep(0.005)
+        running.send_signal(kind)
+        assert running.wait(60) == status, log.read_text()
+    assert not (folder / "student.safetensors").exists()
+    if kind == signal.SIGTERM:
+        assert "stopped by SIGTERM" in log.read_text()
+    again = subprocess.run(_command(stage, folder), capture_output=True, text=True, check=True)
+    assert "going on from the working checkpoint" in again.stderr
+    assert {p.name: sha256(p) for p in folder.iterdir() if p.name in _made(stage)} == _made(stage)
+
+
+def _first_step(stage):
+    config = json.loads((STAGES[stage] / "record.json").read_text())["config"]
+    return config["lambda"] if stage == "retrospect" else 4
+
+
+def test_a_checkpoint_of_another_job_is_discarded(inside, tmp_path, capfd):
+    folder = tmp_path / "again"
+    path = folder / "work" / "checkpoint.safetensors"
+    path.parent.mkdir(parents=True)
+    path.write_bytes((inside.folder / PLAIN / "lambda.safetensors").read_bytes())
+    assert _again(folder, "distill") == _made("distill")
+    assert "working checkpoint discarded" in capfd.readouterr().err
+
+
+def test_networks_differ_by_seed():
+    from abd.seeding import torch_stream
+
+    a, b = (build_net("wrn-10-1", 4, torch_stream(s, "student", "init")) for s in (0, 1))
+    assert not torch.equal(a.linear.weight, b.linear.weight)
