@@ -48,7 +48,10 @@ def vaccine_search() -> Figure:
                 copies = [
                     functional_call(
                         teacher,
-                        {**weights, **{k: weights[k][:, order] for k, order in member.items()}},
+                        {
+                            **weights,
+                            **{k: weights[k][:, order] for k, order in member.items()},
+                        },
                         (x,),
                     )
                     for member in members
@@ -65,7 +68,9 @@ def vaccine_search() -> Figure:
 
 
 def _distillation(**options: object) -> Distillation:
-    patches = numpy_stream(0, "bench", "patches").integers(0, 256, (4 * BATCH, SIZE, SIZE, 3))
+    patches = numpy_stream(0, "bench", "patches").integers(
+        0, 256, (4 * BATCH, SIZE, SIZE, 3)
+    )
     context = Context(_teacher(), Normalization((0.3,) * 3, (0.3,) * 3), CPU, seed=0)
     source = OodSource(
         context, {"patches": patches.astype("uint8")},

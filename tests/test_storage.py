@@ -137,7 +137,7 @@ def test_files_that_are_no_tensors_are_one_line(tmp_path, content):
 
 
 def test_arrays_are_never_pickled(tmp_path):
-    with pytest.raises(ValueError, match="[Oo]bject arrays"):
+    with pytest.raises(ValueError, match=r"[Oo]bject arrays"):
         write_arrays(tmp_path / "a.npz", a=np.array([{}], object))
 
 

@@ -1,8 +1,8 @@
 """The one distillation loop: a student learns from a source's batches.
 
 With a vaccine the source weighs or steers its batches; self-retrospection adds its own
-gradient to every step, through the hook `extra`. The loop yields a record now and then and can be saved and
-continued at any round, with the same bits as if it had never stopped.
+gradient to every step, through the hook `extra`. The loop yields a record now and then,
+and can be saved and continued at any round with the same bits as if it had never stopped.
 """
 
 from __future__ import annotations

@@ -29,9 +29,9 @@ class RetrospectionSettings:
     init_sigma: delta starts as N(0, init_sigma**2). l2: weight of ||delta||**2. n_terms:
     terms of the fixed point (K), tol its early stop. map_step: step of the inner map.
     reduction: "mean" (sum/(B K)) or "batch" (sum/B, times tau**2). detach: whether S(x)
-    is a constant in the outer loss. bn: which forwards move the running statistics
-    besides the distillation's own: "clean" none, "outer" the one with delta in the outer
-    loss, "reference" every forward, as in the reference program.
+    is a constant in the outer loss. bn: what BatchNorm does in SR's forwards of the
+    student: "reference" normalises by the batch and records it, as the reference program
+    does, "outer" records the forward with delta in the outer loss alone, "clean" none.
     """
 
     portion: float
@@ -52,16 +52,13 @@ class RetrospectionSettings:
 
 
 @contextmanager
-def frozen_running_stats(net: nn.Module, frozen: bool = True) -> Iterator[None]:
-    """Let BatchNorm layers in train mode use batch statistics without recording them.
-
-    With `frozen` False they do record them, inside another such block too.
-    """
+def running_stats(net: nn.Module, *, recorded: bool) -> Iterator[None]:
+    """Let BatchNorm layers in train mode record the statistics of their batches, or not."""
     layers = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
     before = [layer.track_running_stats for layer in layers]
     try:
         for layer in layers:
-            layer.track_running_stats = not frozen
+            layer.track_running_stats = recorded
         yield
     finally:
         for layer, tracked in zip(layers, before, strict=True):
@@ -86,7 +83,7 @@ class SelfRetrospection:
         The student must be in train mode; x: (B, 3, H, W).
         Only BatchNorm's running statistics change, and not with bn "clean".
         """
-        with frozen_running_stats(student, self.settings.bn != "reference"):
+        with running_stats(student, recorded=self.settings.bn == "reference"):
             delta = self.perturbation(student, x, stream)
             return self._hypergradient(student, x, delta, stream)
 
@@ -129,7 +126,7 @@ class SelfRetrospection:
         n_patched = max(1, int(s.portion * len(x)))
         patched = torch.zeros(len(x), 1, 1, 1)
         patched[torch.randperm(len(x), generator=stream)[:n_patched]] = 1
-        with frozen_running_stats(student, s.bn == "clean"):
+        with running_stats(student, recorded=s.bn != "clean"):
             outer = self._divergence(clean, student(x + delta * patched.to(x.device)))
 
         if s.bn == "reference":

@@ -12,7 +12,15 @@ import yaml
 from abd.config.sections import merge
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("Snakefile", "rules", "profiles", "params.yaml", "dvc.yaml", ".dvcignore", ".gitignore")
+PARTS = (
+    "Snakefile",
+    "rules",
+    "profiles",
+    "params.yaml",
+    "dvc.yaml",
+    ".dvcignore",
+    ".gitignore",
+)
 TINY = {
     "run": ["demo"],
     "experiments": {

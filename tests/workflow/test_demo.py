@@ -47,16 +47,23 @@ def test_the_accepted_branch(copied):
     assert done["vaccine"] == done["distill_searched"] == done["retrospect_abd"] == 1
     assert not {"teacher", "surrogate", "distill_plain", "evaluate_teacher"} & done.keys()
     copied.snakemake()
-    verdict = json.loads((copied.folder / f"results/vaccine/{KEY}/vaccine.json").read_text())
+    verdict = json.loads(
+        (copied.folder / f"results/vaccine/{KEY}/vaccine.json").read_text()
+    )
     assert verdict["found"]
     assert verdict["trial"] == 0
     searched = _record(copied, f"distill/{KEY}/searched")
     plain = _record(copied, f"distill/{KEY}/plain")
     sr = _record(copied, f"retrospect/{KEY}/abd")
     assert searched["facts"] == {"rounds": TOTAL - WARM}
-    assert searched["outputs"]["student.safetensors"] != plain["outputs"]["student.safetensors"]
+    assert (
+        searched["outputs"]["student.safetensors"]
+        != plain["outputs"]["student.safetensors"]
+    )
     assert sr["facts"]["rounds"] == 0
-    assert sr["outputs"]["student.safetensors"] == searched["outputs"]["student.safetensors"]
+    assert (
+        sr["outputs"]["student.safetensors"] == searched["outputs"]["student.safetensors"]
+    )
     copied.edit({"retrospect": {"force": True}})
     assert "retrospect_abd" in copied.planned(), "SR can be asked for all the same"
 
@@ -80,7 +87,9 @@ def test_an_edit_plans_what_it_concerns(copied, changes, jobs):
 
 def test_adding_a_seed_plans_that_seed_alone(copied):
     path = copied.folder / "params.yaml"
-    path.write_text(path.read_text().replace("seeds:\n      - 0", "seeds:\n      - 0\n      - 1"))
+    path.write_text(
+        path.read_text().replace("seeds:\n      - 0", "seeds:\n      - 0\n      - 1")
+    )
     planned = copied.planned()
     assert planned["surrogate"] == planned["distill_plain"] == 1
     assert planned["evaluate"] == 2
@@ -122,7 +131,12 @@ def test_a_damaged_artifact_is_named_with_its_rule(copied):
     remake = f"snakemake -R {teacher} -- {teacher}"
     assert remake in done.stderr
     copied.snakemake(*remake.split()[1:])
-    assert sha256(path) == _record(copied, "teacher/digits/badnet_sq/wrn-10-1-t0")["outputs"]["teacher.safetensors"]
+    assert (
+        sha256(path)
+        == _record(copied, "teacher/digits/badnet_sq/wrn-10-1-t0")["outputs"][
+            "teacher.safetensors"
+        ]
+    )
 
 
 def test_runs_are_sent_to_mlflow_once(copied):
@@ -132,7 +146,9 @@ def test_runs_are_sent_to_mlflow_once(copied):
 
     client = MlflowClient(f"sqlite:///{copied.folder}/mlflow.db")
     experiment = client.get_experiment_by_name("abd").experiment_id
-    runs = {r.data.tags.get("defense", "teacher"): r for r in client.search_runs([experiment])}
+    runs = {
+        r.data.tags.get("defense", "teacher"): r for r in client.search_runs([experiment])
+    }
     assert set(runs) == {"teacher", "none", "abd"}
     summary = json.loads((copied.folder / "reports/summary.json").read_text())
     assert runs["abd"].data.metrics["asr"] == summary[1]["asr"]
@@ -167,7 +183,9 @@ def test_show_before_a_run_says_what_to_do(workflow):
 def test_the_page_is_self_contained(finished):
     page = (finished.folder / "reports/pages/demo.html").read_text()
     for foreign in ("http://", "https://", 'src="/', "<script", "@import"):
-        assert foreign not in page.replace("http://www.w3.org/", "").replace("https://matplotlib.org", "")
+        assert foreign not in page.replace("http://www.w3.org/", "").replace(
+            "https://matplotlib.org", ""
+        )
     assert page.count("<svg") == 3
     assert page.count("data:image/png;base64,") == 1
     assert "prefers-color-scheme: dark" in page

@@ -160,7 +160,10 @@ class TestRefusals:
 
 def _command(stage, folder):
     record = json.loads((STAGES[stage] / "record.json").read_text())
-    options = {**_inputs(stage, record), **{k: folder / v for k, v in OUTPUTS[stage].items()}}
+    options = {
+        **_inputs(stage, record),
+        **{k: folder / v for k, v in OUTPUTS[stage].items()},
+    }
     return [
         sys.executable, "-m", "abd", stage, "--config", json.dumps(record["config"]),
         "--code", record["code"], *(f"--{k}={v}" for k, v in options.items()),
@@ -189,9 +192,13 @@ def test_a_stopped_stage_goes_on_with_the_same_bits(stage, kind, status, tmp_pat
     assert not (folder / "student.safetensors").exists()
     if kind == signal.SIGTERM:
         assert "stopped by SIGTERM" in log.read_text()
-    again = subprocess.run(_command(stage, folder), capture_output=True, text=True, check=True)
+    again = subprocess.run(
+        _command(stage, folder), capture_output=True, text=True, check=True
+    )
     assert "going on from the working checkpoint" in again.stderr
-    assert {p.name: sha256(p) for p in folder.iterdir() if p.name in _made(stage)} == _made(stage)
+    assert {p.name: sha256(p) for p in folder.iterdir() if p.name in _made(stage)} == _made(
+        stage
+    )
 
 
 def _first_step(stage):

@@ -190,7 +190,7 @@ class Retrospect(Section):
     map_step: Rate
     reduction: Literal["mean", "batch"]
     detach: bool
-    bn: Literal["clean", "outer", "reference"]
+    bn: Literal["reference", "outer", "clean"]
     ood: RetrospectSource
     clean: RetrospectSource
 
