@@ -20,7 +20,7 @@ from abd.storage.checkpoints import (
 )
 from abd.storage.files import read_json, replacing, sha256, write_json
 from abd.storage.records import check_artifact, write_record
-from abd.storage.results import read_history, write_history
+from abd.storage.results import read_curve, read_history, write_history
 
 
 def test_a_failed_write_leaves_what_was_there(tmp_path):
@@ -165,6 +165,14 @@ def test_histories_go_round(tmp_path):
     assert (
         tmp_path / "h"
     ).read_text() == '{"loss": 0.5, "step": 1}\n{"acc": 1.0, "step": 2}\n'
+
+
+def test_curves_join_where_a_stage_went_on(tmp_path):
+    for name, steps in (("a", [1, 2]), ("b", [4, 6, 8]), ("c", [7, 8]), ("d", [])):
+        write_history(tmp_path / name, [Record(s, {name: 0.0}) for s in steps])
+    curve = read_curve(tmp_path / name for name in "abcd")
+    assert [p["step"] for p in curve] == [1, 2, 4, 6, 7, 8]
+    assert "c" in curve[-1]
 
 
 @pytest.fixture

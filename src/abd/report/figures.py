@@ -15,7 +15,7 @@ from abd.report.table import TITLES
 from abd.report.theme import ACCENT, COLOURS, SETTINGS, WARNING
 from abd.storage.arrays import read_arrays
 from abd.storage.files import read_json
-from abd.storage.results import read_history
+from abd.storage.results import read_curve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,7 +58,7 @@ def curves(cells: Sequence[Measured]) -> Figure:
 
 
 def _points(cell: Cell) -> list[dict[str, float]]:
-    return [point for path in history_paths(cell) for point in read_history(Path(path))]
+    return read_curve(map(Path, history_paths(cell)))
 
 
 def _line(ax: Axes, points: Iterable[dict[str, float]], name: str, defense: str) -> None:

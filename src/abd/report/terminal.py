@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table as RichTable
 
 from abd.config import load_plan
 from abd.errors import AbdError
 from abd.report.cells import measured
-from abd.report.table import make_table
+from abd.report.table import TITLES, Table, make_table
 
 
 def show(params: Path, *, only_finished: bool = False) -> None:
@@ -30,13 +31,28 @@ def show(params: Path, *, only_finished: bool = False) -> None:
                 f"{error.filename}: expected the results of {experiment}, got no file; "
                 f"make them with: snakemake -c2 {experiment}"
             ) from None
-        title = plan.top.experiments[experiment].title
-        shown = RichTable(title=f"{title} (Acc / ASR, %)", title_justify="left")
-        for column in table.header():
-            shown.add_column(column)
-        for line in table.lines():
-            shown.add_row(*line)
-        console.print(shown)
+        console.print()
+        console.print(plan.top.experiments[experiment].title, style="bold")
+        console.print(_rows(table))
+        for row in table.rows:
+            if row.vaccine:
+                console.print(f"{row.trigger}, {row.source}: vaccine {row.vaccine}")
         page = Path(f"reports/pages/{experiment}.html")
         if page.is_file():
             console.print(f"report: {page}", soft_wrap=True)
+
+
+def _rows(table: Table) -> RichTable:
+    """A line per model: what a terminal of 80 columns has room for."""
+    shown = RichTable(box=SIMPLE)
+    for column in ("trigger", "source", "model"):
+        shown.add_column(column)
+    for column in ("Acc, %", "ASR, %"):
+        shown.add_column(column, justify="right")
+    for row in table.rows:
+        shown.add_section()
+        models = ["teacher", *(TITLES[defense] for defense in table.defenses)]
+        for model, pair in zip(models, (row.teacher, *row.students), strict=True):
+            if pair:
+                shown.add_row(row.trigger, row.source, model, *pair.split(" / "))
+    return shown

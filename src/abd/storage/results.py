@@ -16,6 +16,20 @@ def write_history(path: Path, records: Iterable[Record]) -> None:
     write_text(path, "".join(f"{line}\n" for line in lines))
 
 
+def read_curve(paths: Iterable[Path]) -> list[dict[str, float]]:
+    """Join the histories of stages that went on from each other into one curve.
+
+    A stage may begin before the end of the one before it, as retrospect does at lambda:
+    from there on its own points count.
+    """
+    curve: list[dict[str, float]] = []
+    for path in paths:
+        points = read_history(path)
+        if points:
+            curve = [p for p in curve if p["step"] < points[0]["step"]] + points
+    return curve
+
+
 def read_history(path: Path) -> list[dict[str, float]]:
     """Read the lines of a history."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

@@ -24,7 +24,7 @@ from abd.config.paths import history_paths
 from abd.errors import AbdError
 from abd.storage.files import read_json
 from abd.storage.records import NAME as RECORD
-from abd.storage.results import read_history
+from abd.storage.results import read_curve
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -82,7 +82,7 @@ def collect(results: Path) -> Iterator[RunRecord]:
                 **{name: str(value) for name, value in cell.items()},
             },
             params=_params(histories),
-            curve=[point for history in histories for point in read_history(history)],
+            curve=read_curve(histories),
             final={"acc": metrics["acc"], "asr": metrics["asr"]},
         )
 
