@@ -24,7 +24,7 @@ CPU = torch.device("cpu")
 
 def _net(name: str) -> nn.Module:
     net = build_net(name, N_CLASSES, torch_stream(0, "bench", name))
-    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return net.to(memory_format=torch.channels_last)
 
 
 def _teacher() -> nn.Module:

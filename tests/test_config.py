@@ -58,7 +58,10 @@ LEARNING = {"teacher", "surrogate", "vaccine", "distill", "retrospect", "evaluat
     ("changes", "stages"),
     [
         ({"retrospect": {"rounds": 3}}, {"retrospect"}),
-        ({"retrospect": {"ood": {"weight": 2.0}}}, {"retrospect"}),
+        (
+            {"retrospect": {"by_dataset": {"digits": {"ood": {"weight": 2.0}}}}},
+            {"retrospect"},
+        ),
         ({"retrospect": {"clean": {"weight": 9.0}}}, set()),
         (
             {"retrospect": {"by_dataset": {"digits": {"ood": {"last": 2}}}}},
