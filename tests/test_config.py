@@ -126,7 +126,7 @@ def test_budget_scales_lengths_and_nothing_else(raw):
     ("changes", "message"),
     [
         ({"bogus": 1}, "bogus: expected one of run, budget"),
-        ({"run": ["table9"]}, "run: expected one of demo, got 'table9'"),
+        ({"run": ["table9"]}, "run: expected one of demo, digits, got 'table9'"),
         ({"run": []}, "run: expected "),
         ({"budget": 0}, "budget: expected greater than 0, got 0"),
         ({"budget": 2}, "budget: expected less than or equal to 1, got 2"),
@@ -141,7 +141,7 @@ def test_budget_scales_lengths_and_nothing_else(raw):
         ({"vaccine": {"direction": "up"}}, "vaccine.direction: expected 'teacher' or 'shuffled', got 'up'"),
         ({"vaccine": 3}, "vaccine: expected a section, got 3"),
         ({"surrogate": {"skip": {"ood": 100}}}, "surrogate.skip.ood: expected less than warm = "),
-        ({"surrogate": {"warm": {"ood": 5000}}}, "surrogate.warm.ood: expected less than lambda = "),
+        ({"surrogate": {"by_dataset": {"digits": {"warm": {"ood": 5000}}}}}, "surrogate.warm.ood: expected less than lambda = "),
         ({"surrogate": {"warm": {"oood": 5}}}, "surrogate.warm.oood: expected no such key"),
         ({"retrospect": {"by_dataset": {"digits": {"ood": {"last": 999}}}}}, "surrogate.warm.ood: expected less than"),
         ({"distill": {"by_dataset": {"digits": {"ood": {"batch": 9999}}}}}, "distill.ood.batch: expected"),

@@ -42,7 +42,10 @@ TINY = {
     },
     "patches": {"by_dataset": {"digits": {"n": 96}}},
     "teacher": {"min_asr": 0.0, "by_dataset": {"digits": {"epochs": 1}}},
-    "surrogate": {"warm": {"ood": 4, "clean": 4}, "skip": {"ood": 1, "clean": 1}},
+    "surrogate": {
+        "skip": {"ood": 1, "clean": 1},
+        "by_dataset": {"digits": {"warm": {"ood": 4, "clean": 4}}},
+    },
     "vaccine": {"members": 2, "trials": 2},
     "retrospect": {
         "rounds": 2,

@@ -53,7 +53,8 @@ def to_svg(figure: Figure, name: str) -> str:
 
     buffer = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": name, **SETTINGS}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(buffer, format="svg", metadata=nothing)
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     for placeholder, variable in CSS.items():

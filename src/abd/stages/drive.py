@@ -87,9 +87,9 @@ class Driver:
         with _signals() as caught:
             for record in self.run.run(stop):
                 self._note(record)
-                self._progress(record is not None)
                 if caught or time.monotonic() - self._saved > _interval():
                     self._save()
+                self._progress(record is not None)
                 if caught:
                     raise Interrupted(
                         f"{self.job.stage}: stopped by {caught[0]} at "
