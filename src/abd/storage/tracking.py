@@ -114,11 +114,12 @@ def sync(results: Path) -> None:
     The server is `MLFLOW_TRACKING_URI`, else a local SQLite file. Raises AbdError where
     it cannot be reached; nothing is lost, a later call sends it.
     """
-    for name in ("alembic", "mlflow"):
-        logging.getLogger(name).setLevel(logging.ERROR)
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
+    # After the import, which sets its own levels.
+    for name in ("alembic", "mlflow"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     uri = os.environ.get("MLFLOW_TRACKING_URI", LOCAL)
     n_sent = n_same = 0
     try:
