@@ -29,7 +29,7 @@ $(STAMP): requirements.lock requirements-uv.lock pyproject.toml
 	touch $(STAMP)
 
 demo: env
-	snakemake --profile profiles/local demo
+	python tools/run_demo.py
 
 test: env
 	pytest

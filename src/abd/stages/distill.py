@@ -51,6 +51,7 @@ def run(job: Job) -> Mapping[str, object]:
     write_net(job.outputs["student"], student)
     write_history(job.outputs["history"], driver.history)
     driver.done()
+    at_lambda.unlink()
     return {"rounds": distillation.position - start}
 
 
