@@ -1,7 +1,7 @@
 """`make demo`: runs the demo, also after a run that was killed.
 
-A killed Snakemake leaves its lock behind. The lock held here ends with the process that
-holds it, so whoever gets it knows that no other `make demo` runs and may clear the rest.
+A killed Snakemake leaves its lock behind. It is cleared only where no Snakemake at all
+works in this folder any more.
 """
 
 import fcntl
@@ -9,7 +9,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
+
 LOCK = Path("work", "demo.lock")
+
+
+def snakemake_is_here() -> bool:
+    """Whether a live Snakemake of any user has this folder as its working directory."""
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        named = any("snakemake" in part for part in process.info["cmdline"] or [])
+        # A process whose folder is hidden from us may be one.
+        if named and process.info["cwd"] in (None, str(Path.cwd())):
+            return True
+    return False
 
 
 def main() -> int:
@@ -21,7 +33,8 @@ def main() -> int:
         except BlockingIOError:
             print("make demo: another make demo is running in this folder", file=sys.stderr)
             return 1
-        subprocess.run(["snakemake", "--unlock"], capture_output=True, check=False)
+        if not snakemake_is_here():
+            subprocess.run(["snakemake", "--unlock"], capture_output=True, check=False)
         return subprocess.call(["snakemake", "--profile", "profiles/local", "demo"])
 
 

@@ -43,13 +43,14 @@ class RunRecord:
     name: str
     tags: dict[str, str]
     params: dict[str, str]
+    origin: list[object]
     curve: list[dict[str, float]]
     final: dict[str, float]
 
     @property
     def key(self) -> str:
-        """The same for the same model made with the same params."""
-        return _digest([self.name, self.tags, self.params])
+        """The same for the same model made from the same inputs, params and code."""
+        return _digest([self.name, self.tags, self.params, self.origin])
 
     @property
     def digest(self) -> str:
@@ -82,6 +83,7 @@ def collect(results: Path) -> Iterator[RunRecord]:
                 **{name: str(value) for name, value in cell.items()},
             },
             params=_params(histories),
+            origin=_origin(histories),
             curve=read_curve(histories),
             final={"acc": metrics["acc"], "asr": metrics["asr"]},
         )
@@ -96,6 +98,15 @@ def _params(histories: list[Path]) -> dict[str, str]:
             contents = read_json(record)
             params |= _flat(contents["stage"], contents["config"])
     return params
+
+
+def _origin(histories: list[Path]) -> list[object]:
+    """Code and input hashes of the stages that wrote these histories.
+
+    The teacher's hash is among the inputs, so that it stands for what made the teacher.
+    """
+    records = [h.parent / RECORD for h in histories if (h.parent / RECORD).is_file()]
+    return [[c["code"], c["inputs"]] for c in map(read_json, records)]
 
 
 def _flat(prefix: str, value: object) -> dict[str, str]:
