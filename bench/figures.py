@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -13,7 +15,7 @@ from abd.retrospection import RetrospectionSettings, SelfRetrospection
 from abd.seeding import numpy_stream, torch_stream
 from abd.sources.base import Context
 from abd.sources.ood import OodSource
-from abd.vaccine import draw_trial, score, score_trials
+from abd.vaccine import ShuffledTeacher, draw_trial, score, score_trials
 from bench.timing import Figure, compare
 
 N_CLASSES = 10
@@ -100,10 +102,6 @@ def sr_step() -> Figure:
 def sv_added() -> Figure:
     """One OOD step with the vaccine's weights, against one without."""
     plain, guarded = _distillation(), _distillation()
-    from dataclasses import replace
-
-    from abd.vaccine import ShuffledTeacher
-
     source = guarded.source
     assert isinstance(source, OodSource)
     teacher = source.context.teacher

@@ -15,7 +15,8 @@ import torch
 from abd.distillation import Distillation
 from abd.errors import AbdError
 from abd.nets import build_net
-from abd.stages.job import run_job
+from abd.stages.job import Job, run_job
+from abd.stages.load import load_teacher, make_source, new_student, use_numerics
 from abd.storage.checkpoints import read_state, read_tensors
 from abd.storage.files import sha256
 from tests.workflow.test_demo import KEY, TOTAL
@@ -62,43 +63,40 @@ def _made(stage):
     return json.loads((STAGES[stage] / "record.json").read_text())["outputs"]
 
 
+def _plain_config():
+    return json.loads((PLAIN / "record.json").read_text())["config"]
+
+
+def _plain_distillation():
+    """The loop of the plain distill job at round 0, outside its stage."""
+    record = json.loads((PLAIN / "record.json").read_text())
+    job = Job("distill", record["config"], _inputs("distill", record), {}, "")
+    device = use_numerics(record["config"]["numerics"])
+    source = make_source(job, load_teacher(job, device), device)
+    return Distillation(new_student(job, device), source, seed=0, log_every=2)
+
+
+def _assert_plain_student(distillation):
+    tensors, _ = read_tensors(PLAIN / "student.safetensors")
+    for name, value in distillation.student.state_dict().items():
+        assert torch.equal(tensors[name], value), name
+
+
 @pytest.mark.usefixtures("inside")
 class TestEdges:
-    def test_plain_distillation_is_one_unbroken_run(self, monkeypatch):
+    def test_plain_distillation_is_one_unbroken_run(self):
         """Surrogate stage and distill stage together are a run that never stopped."""
-        record = json.loads((PLAIN / "record.json").read_text())
-        from abd.stages.job import Job
-        from abd.stages.load import load_teacher, make_source, new_student, use_numerics
-
-        job = Job("distill", record["config"], _inputs("distill", record), {}, "")
-        device = use_numerics(record["config"]["numerics"])
-        distillation = Distillation(
-            new_student(job, device), make_source(job, load_teacher(job, device), device),
-            seed=0, log_every=2,
-        )  # fmt: skip
+        distillation = _plain_distillation()
         list(distillation.run(TOTAL))
-        tensors, _ = read_tensors(PLAIN / "student.safetensors")
-        for name, value in distillation.student.state_dict().items():
-            assert torch.equal(tensors[name], value), name
+        _assert_plain_student(distillation)
 
     def test_the_state_at_lambda_leads_to_the_final_student(self):
         """Going on from it without SR gives the plain student."""
-        record = json.loads((PLAIN / "record.json").read_text())
-        from abd.stages.job import Job
-        from abd.stages.load import load_teacher, make_source, new_student, use_numerics
-
-        job = Job("distill", record["config"], _inputs("distill", record), {}, "")
-        device = use_numerics(record["config"]["numerics"])
-        distillation = Distillation(
-            new_student(job, device), make_source(job, load_teacher(job, device), device),
-            seed=0, log_every=2,
-        )  # fmt: skip
+        distillation = _plain_distillation()
         distillation.load(read_state(PLAIN / "lambda.safetensors"))
-        assert distillation.position == record["config"]["lambda"]
+        assert distillation.position == _plain_config()["lambda"]
         list(distillation.run(TOTAL))
-        tensors, _ = read_tensors(PLAIN / "student.safetensors")
-        for name, value in distillation.student.state_dict().items():
-            assert torch.equal(tensors[name], value), name
+        _assert_plain_student(distillation)
 
     @pytest.mark.parametrize("stage", STAGES)
     def test_a_job_run_again_gives_the_same_bytes(self, stage, tmp_path):
