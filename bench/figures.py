@@ -73,11 +73,14 @@ def _distillation(**options: object) -> Distillation:
     patches = numpy_stream(0, "bench", "patches").integers(
         0, 256, (4 * BATCH, SIZE, SIZE, 3)
     )
-    context = Context(_teacher(), Normalization((0.3,) * 3, (0.3,) * 3), CPU, seed=0)
+    context = Context(
+        _teacher(), Normalization((0.3,) * 3, (0.3,) * 3), CPU,
+        size=SIZE, n_classes=10, seed=0, rounds=400,
+    )  # fmt: skip
     source = OodSource(
         context, {"patches": patches.astype("uint8")},
-        batch=BATCH, epochs=100, lr=1e-3, schedule="cosine", milestones=[], gamma=0.5,
-        tau=8.0, cutmix_beta=0.25,
+        batch=BATCH, crop_pad=4, hflip=True, lr=1e-3, schedule="cosine",
+        milestones=[], gamma=0.5, tau=8.0, cutmix_beta=0.25,
     )  # fmt: skip
     return Distillation(_net("wrn-16-1"), source, seed=0, log_every=1000, **options)  # type: ignore[arg-type]
 
@@ -90,7 +93,7 @@ def sr_step() -> Figure:
         reduction="mean", detach=True, bn="clean",
     )  # fmt: skip
     plain = _distillation()
-    with_sr = _distillation(extra=SelfRetrospection(settings, _teacher()))
+    with_sr = _distillation(extra=SelfRetrospection(settings, _teacher()).step)
     return compare(
         "sr_step",
         lambda: list(with_sr.run(with_sr.position + 1)),

@@ -13,7 +13,13 @@ from snakemake.utils import min_version
 
 from abd.config import make_plan
 from abd.config.jobs import job_spec
-from abd.config.paths import report_files, stage_files, student_path
+from abd.config.paths import (
+    photo_files,
+    pool_path,
+    report_files,
+    stage_files,
+    student_path,
+)
 from abd.digest import report_digest
 from abd.errors import AbdError
 
@@ -86,11 +92,8 @@ def code_of(stage, **fixed):
 
 
 def pool_of(w):
-    """The images that the job's source draws from."""
-    return {
-        "ood": "results/patches/{dataset}/patches.npz",
-        "clean": "results/fetch/{dataset}/dataset.npz",
-    }[w.source].format(**w)
+    """The images that the job's source draws from; nothing if it makes its own."""
+    return pool_path(w.source, w.dataset) or []
 
 
 onsuccess:

@@ -7,7 +7,7 @@ import yaml
 
 from abd.config import Cell, load_plan, make_plan
 from abd.config.jobs import job_spec
-from abd.config.paths import history_paths, stage_files, student_path
+from abd.config.paths import history_paths, photo_files, stage_files, student_path
 from abd.config.sections import merge
 from abd.errors import AbdError
 
@@ -82,7 +82,6 @@ LEARNING = {"teacher", "surrogate", "vaccine", "distill", "retrospect", "evaluat
         ({"patches": {"seed": 1}}, {"patches"}),
         ({"numerics": {"threads": 2}}, LEARNING),
         ({"experiments": {"demo": {"title": "x"}}}, set()),
-        ({"retrospect": {"by_dataset": {"cifar10": {"rounds": 3}}}}, set()),
     ],
 )
 def test_an_edit_concerns_only_its_stages(raw, changes, stages):
@@ -142,7 +141,16 @@ def test_budget_scales_lengths_and_nothing_else(raw):
         ({"vaccine": 3}, "vaccine: expected a section, got 3"),
         ({"surrogate": {"skip": {"ood": 100}}}, "surrogate.skip.ood: expected less than warm = "),
         ({"surrogate": {"by_dataset": {"digits": {"warm": {"ood": 5000}}}}}, "surrogate.warm.ood: expected less than lambda = "),
-        ({"surrogate": {"warm": {"oood": 5}}}, "surrogate.warm.oood: expected no such key"),
+        ({"surrogate": {"warm": {"oood": 5}}}, "surrogate.warm.oood: expected one of clean, ood, got 'oood'"),
+        ({"distill": {"gan": {"batch": 5}}}, "distill.gan: expected no such key"),
+        ({"distill": {"ood": None, "by_dataset": {"digits": {"ood": None}}}}, "distill.ood: expected a value, got nothing"),
+        ({"retrospect": {"by_dataset": {"digts": {"rounds": 3}}}}, "retrospect.by_dataset: expected any of digits, got 'digts'"),
+        ({"patches": {"photos": ["china", "china"]}}, "patches.photos: expected every photograph once, got 'china'"),
+        ({"patches": {"photos": ["street.jpg"]}}, "patches.photos: expected china or flower, or a file, got 'street.jpg'"),
+        ({"patches": {"recipe": {"aspect": 0.5}}}, "patches.recipe.aspect: expected greater than or equal to 1, got 0.5"),
+        ({"distill": {"clean": {"fraction": 0.01}}}, "distill.clean.batch: expected at most the 14 images of its pool, got 64"),
+        ({"teacher": {"epochs": True, "by_dataset": {"digits": {"epochs": True}}}}, "teacher.by_dataset.digits.epochs: expected a number, got True"),
+        ({"experiments": {"a/b": {"title": "x", "grids": []}}}, "experiments.a/b.grids: expected"),
         ({"retrospect": {"by_dataset": {"digits": {"ood": {"last": 999}}}}}, "surrogate.warm.ood: expected less than"),
         ({"distill": {"by_dataset": {"digits": {"ood": {"batch": 9999}}}}}, "distill.ood.batch: expected"),
         ({"fetch": {"by_dataset": {"digits": {"size": 4}}}}, "fetch.by_dataset.digits.size: expected"),
@@ -177,6 +185,7 @@ def test_wrong_params_name_key_expectation_and_value(raw, changes, message):
             "student: network: expected wrn-<depth>-<width>, got 'wrn-16'",
         ),
         ("defenses", ["magic"], "defenses.0: expected"),
+        ("seeds", [True], "seeds.0: expected a number, got True"),
         ("seeds", [-1], "seeds.0: expected greater than or equal to 0, got -1"),
     ],
 )
@@ -185,6 +194,30 @@ def test_wrong_grids_are_named(raw, key, value, message):
     with pytest.raises(AbdError) as caught:
         make_plan(raw)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a/b", "teacher", "distill_plain", "all", "2nd", ""])
+def test_experiments_must_be_targets_of_their_own(raw, name):
+    raw["experiments"][name] = raw["experiments"]["demo"]
+    with pytest.raises(AbdError, match="experiments: expected names of letters, digits"):
+        make_plan(raw)
+
+
+def test_retrospection_takes_the_sources_temperature_unless_it_has_its_own(raw):
+    def tau(own):
+        changes = {"retrospect": {"by_dataset": {"digits": {"ood": {"tau": own}}}}}
+        spec = job_spec(make_plan(merge(raw, changes)), "retrospect", JOBS["retrospect"])
+        return json.loads(spec.config)["retrospection"]["tau"]
+
+    assert tau(None) == raw["distill"]["ood"]["tau"]
+    assert tau(3.0) == 3.0
+
+
+def test_photographs_by_path_are_files_of_the_job(raw, tmp_path):
+    photo = tmp_path / "street.jpg"
+    photo.write_bytes(b"")
+    plan = make_plan(merge(raw, {"patches": {"photos": ["china", str(photo)]}}))
+    assert photo_files(plan.settings["digits"]) == [str(photo)]
 
 
 def test_a_trigger_larger_than_the_image_is_named(raw, monkeypatch):
@@ -253,6 +286,8 @@ def test_histories_make_one_curve():
 def test_every_stage_of_a_cell_is_wanted():
     stages = {path.split("/")[1] for path in stage_files([CELL])}
     assert stages == {
+        "fetch",
+        "patches",
         "poison",
         "teacher",
         "surrogate",

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -5,7 +7,7 @@ from PIL import Image
 from abd.data import DATASETS, ArrayDataset, build_dataset
 from abd.data.photos import EMBEDDED, load_photo
 from abd.errors import AbdError
-from abd.patches import make_patches
+from abd.patches import Recipe, make_patches
 from abd.seeding import numpy_stream
 
 
@@ -72,9 +74,17 @@ def test_unreadable_photos_are_one_line(tmp_path, content):
         load_photo(str(path))
 
 
+RECIPE = Recipe(
+    square=0.5, min_area=1 / 500, aspect=4 / 3, angle=30.0, jitter=0.4, jitter_hue=0.1,
+    jitter_p=0.5, jpeg_quality=75,
+)  # fmt: skip
+
+
 def test_patches_are_seeded_and_differ():
     photo = load_photo("china")
-    a, b, c = (make_patches(photo, 6, 16, numpy_stream(seed, "p")) for seed in (0, 0, 1))
+    a, b, c = (
+        make_patches(photo, 6, 16, RECIPE, numpy_stream(seed, "p")) for seed in (0, 0, 1)
+    )
     assert a.shape == (6, 16, 16, 3)
     assert a.dtype == np.uint8
     assert np.array_equal(a, b)
@@ -85,11 +95,28 @@ def test_patches_are_seeded_and_differ():
 def test_patches_keep_the_photos_colour_on_average():
     photo = np.empty((100, 100, 3), np.uint8)
     photo[:] = (200, 100, 50)
-    patches = make_patches(photo, 40, 32, numpy_stream(0, "p"))
+    patches = make_patches(photo, 40, 32, RECIPE, numpy_stream(0, "p"))
     centre = patches[:, 12:20, 12:20].astype(float).mean(axis=(1, 2))
     assert np.median(centre, axis=0) == pytest.approx([200, 100, 50], abs=25)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"square": 0.2}, {"min_area": 0.9}, {"aspect": 1.0}, {"angle": 0.0}, {"jitter": 0.0},
+        {"jitter_hue": 0.0}, {"jitter_p": 0.0}, {"jpeg_quality": 20},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_every_number_of_the_recipe_counts(change):
+    photo = load_photo("flower")
+    plain, changed = (
+        make_patches(photo, 4, 16, recipe, numpy_stream(0, "p"))
+        for recipe in (RECIPE, dataclasses.replace(RECIPE, **change))
+    )
+    assert not np.array_equal(plain, changed)
+
+
 def test_a_photo_smaller_than_a_patch_is_refused():
     with pytest.raises(ValueError, match="at least 64 pixels for patches of 32, got 50"):
-        make_patches(np.zeros((50, 90, 3), np.uint8), 1, 32, numpy_stream(0, "p"))
+        make_patches(np.zeros((50, 90, 3), np.uint8), 1, 32, RECIPE, numpy_stream(0, "p"))

@@ -24,15 +24,15 @@ def _forget():
         cached.cache_clear()
 
 
-def _after(package, file, old, new):
-    """The digests of distill with ood before and after an edit."""
-    before = digest.code_digest("distill", [OOD])
+def _after(package, file, old, new, stage="distill", members=(OOD,)):
+    """The digests of a stage, distill with ood, before and after an edit."""
+    before = digest.code_digest(stage, members)
     path = package / file
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
     _forget()
-    return before, digest.code_digest("distill", [OOD])
+    return before, digest.code_digest(stage, members)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def _after(package, file, old, new):
         ("losses.py", "/ p_logits.shape[1]", "/ 2 / p_logits.shape[1]"),
         ("distillation.py", "self.position += 1", "self.position += 2"),
         ("sources/ood.py", "self.cutmix_beta, stream", "2 * self.cutmix_beta, stream"),
-        ("sources/pool.py", "CROP_PAD = 4", "CROP_PAD = 2"),
+        ("sources/pool.py", "self.crop_pad, stream", "1 + self.crop_pad, stream"),
         ("stages/distill.py", '"warm" in job.inputs', '"cold" in job.inputs'),
     ],
 )
@@ -59,7 +59,9 @@ def test_numeric_code_counts(package, file, old, new):
         ("retrospection.py", "s.map_step * slope", "s.map_step + slope"),
         ("monitor.py", "counts.acc", "counts.asr"),
         ("storage/checkpoints.py", "contiguous()", "contiguous().clone()"),
-        ("sources/__init__.py", '"clean"', '"klean"'),
+        ("metrics.py", "== test.target", "!= test.target"),
+        ("config/sources/ood.py", "super().scaled", "super() .scaled"),
+        ("config/sources/clean.py", "max(1, ", "max(2, "),
         ("triggers/patch.py", "margin=1", "margin=2"),
         ("report/table.py", "100 *", "1000 *"),
         ("stages/drive.py", "120.0", "60.0"),
@@ -69,6 +71,25 @@ def test_numeric_code_counts(package, file, old, new):
 def test_what_shapes_no_number_of_this_job_does_not(package, file, old, new):
     before, after = _after(package, file, old, new)
     assert before == after
+
+
+@pytest.mark.parametrize(
+    ("stage", "file", "old", "new", "counts"),
+    [
+        ("teacher", "metrics.py", "== test.target", "!= test.target", True),
+        ("teacher", "training.py", "self.position += 1", "self.position += 2", True),
+        ("teacher", "vaccine.py", "total / len", "total * len", False),
+        ("teacher", "monitor.py", "counts.acc", "counts.asr", False),
+        ("teacher", "sources/base.py", "repeats: int = 1", "repeats: int = 2", False),
+        ("evaluate", "metrics.py", "== test.target", "!= test.target", True),
+        ("evaluate", "losses.py", ".sum(dim=1)", ".mean(dim=1)", False),
+        ("patches", "patches.py", "math.sqrt(2)", "math.sqrt(3)", True),
+        ("patches", "losses.py", ".sum(dim=1)", ".mean(dim=1)", False),
+    ],
+)
+def test_a_stage_is_concerned_by_its_own_code(package, stage, file, old, new, counts):
+    before, after = _after(package, file, old, new, stage, [])
+    assert (before != after) == counts
 
 
 def test_another_member_gives_another_digest():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from abd.config.sources import SOURCES
 from abd.distillation import Distillation
 from abd.errors import AbdError
 from abd.metrics import EvalSet, evaluate
@@ -14,13 +15,9 @@ from abd.optim import OptimizerSpec
 from abd.retrospection import SelfRetrospection
 from abd.schedules import cosine
 from abd.seeding import torch_stream
-from abd.sources import SOURCES
-from abd.sources.base import Context
 from abd.surrogate import CachingSource
 from tests.test_retrospection import SETTINGS as SR
-from tests.test_sources import SETTINGS
-
-CPU = torch.device("cpu")
+from tests.test_sources import build_source
 
 
 @pytest.fixture
@@ -34,11 +31,11 @@ def pool(rng):
 
 @pytest.fixture
 def make(teacher, normalize, pool):
-    def make(name="ood", retrospection=False, **options):
-        context = Context(teacher, normalize, CPU, 0)
-        source = SOURCES.load(name)(context, pool, **SETTINGS[name])
+    def make(name="ood", retrospection=False, bn="clean", **options):
+        source = build_source(name, pool, teacher, normalize)
         if retrospection:
-            options["extra"] = SelfRetrospection(dataclasses.replace(SR, rounds=2), teacher)
+            sr = SelfRetrospection(dataclasses.replace(SR, rounds=2, bn=bn), teacher)
+            options["extra"] = sr.step
             options["optimizer"] = source.optimizer.with_lr(cosine(1e-3, 10))
         student = build_net("wrn-10-1", 4, torch_stream(0, "student"))
         return Distillation(student, source, seed=0, log_every=3, **options)
@@ -128,6 +125,21 @@ def test_retrospection_adds_its_gradient(make, teacher):
     list(without.run(1))
     a, b = (next(iter(d.student.parameters())).grad for d in (with_sr, without))
     assert not torch.allclose(a, b)
+
+
+def test_reference_statistics_move_in_the_programs_order(make):
+    """[x, x + d] R times, x, x + D, x, x + d, then the KD step's x, and the log's x, x + D."""
+    distillation = make(retrospection=True, bn="reference")
+    x = next(distillation.source.batches(0, distillation.student)).x
+    seen = []
+    distillation.student.register_forward_pre_hook(
+        lambda _, args: seen.append(
+            {0: "x", len(x): "d"}.get(int((args[0] != x).flatten(1).any(1).sum()), "D")
+        )
+    )
+    list(distillation.run(1))
+    assert "".join(seen) == "xd" * 2 + "xDxd" + "x" + "xD"
+    assert distillation.student.bn.num_batches_tracked.item() == 2 * 2 + 7
 
 
 def test_a_fresh_optimizer_leaves_the_old_one_aside(make):

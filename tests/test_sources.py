@@ -7,8 +7,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from abd.config.sources import SOURCES, settings_class
+from abd.registry import load_object
 from abd.seeding import torch_stream
-from abd.sources import SOURCES
 from abd.sources.base import Context
 from abd.sources.clean import clean_subset
 from abd.state import State
@@ -17,14 +18,32 @@ from abd.vaccine import ShuffledTeacher, agreement, draw_trial
 CPU = torch.device("cpu")
 SETTINGS = {
     "ood": {
-        "batch": 8, "epochs": 2, "lr": 1e-3, "schedule": "steps", "milestones": [1],
+        "batch": 8, "epochs": 2, "crop_pad": 2, "hflip": True, "lr": 1e-3, "schedule": "steps", "milestones": [1],
         "gamma": 0.5, "tau": 8.0, "cutmix_beta": 0.25,
     },
     "clean": {
-        "batch": 8, "epochs": 2, "lr": 0.1, "momentum": 0.9, "weight_decay": 5e-4,
-        "alpha": 0.95, "tau": 6.0, "fraction": 0.5, "subset_seed": 230,
+        "batch": 8, "epochs": 2, "crop_pad": 2, "hflip": True, "lr": 0.1,
+        "momentum": 0.9, "weight_decay": 5e-4, "alpha": 0.95, "tau": 6.0, "fraction": 0.5, "subset_seed": 230,
     },
 }  # fmt: skip
+
+N_POOL = {"ood": 20, "clean": 40}
+
+
+def build_source(name, pool, teacher, normalize, **changes):
+    """Any registered source, from SETTINGS, on a pool of this test's images."""
+    settings = settings_class(name)(**SETTINGS[name])
+    n_pool = {"patches": len(pool["patches"]), "dataset": len(pool["x_train"])}
+    per_epoch = settings.rounds_per_epoch(n_pool.get(settings.pool, 0))
+    options = {
+        "size": 16,
+        "n_classes": 4,
+        "seed": 0,
+        "rounds": settings.epochs_in_all() * per_epoch,
+        **changes,
+    }
+    context = Context(teacher, normalize, CPU, **options)
+    return load_object(settings.build)(context, pool, **settings.arguments())
 
 
 @pytest.fixture
@@ -39,18 +58,22 @@ def pool(rng):
 @pytest.fixture
 def make(teacher, normalize, pool):
     def make(name, vaccine=None, weight=0.1, seed=0):
-        context = Context(teacher, normalize, CPU, seed, vaccine, weight)
-        return SOURCES.load(name)(context, pool, **SETTINGS[name])
+        options = {"vaccine": vaccine, "suspicious_weight": weight, "seed": seed}
+        return build_source(name, pool, teacher, normalize, **options)
 
     return make
 
 
 @pytest.mark.parametrize("name", SOURCES.names())
 class TestContract:
-    def test_lengths(self, name, make):
-        source = make(name)
-        assert source.rounds == 2 * source.rounds_per_epoch > 0
-        assert source.tau == SETTINGS[name]["tau"]
+    def test_settings_are_its_own_section(self, name):
+        """Everything that planning asks of a source's settings is answered."""
+        settings = settings_class(name)(**SETTINGS[name])
+        assert settings.rounds_per_epoch(N_POOL[name]) > 0
+        assert settings.scaled(0.5).epochs_in_all() == settings.epochs_in_all() // 2
+        assert settings.scaled(1e-9).epochs_in_all() == 1
+        assert settings.pool in ("patches", "dataset", None)
+        assert settings.tau == SETTINGS[name]["tau"]
 
     def test_batches_are_the_rounds_own(self, name, make, student):
         """Any round, asked for in any order, by any instance, gives the same bits."""
@@ -75,7 +98,7 @@ class TestContract:
             assert not batch.x.requires_grad
 
     def test_the_vaccine_weighs_suspicious_samples(self, name, make, student, teacher):
-        vaccine = ShuffledTeacher(teacher, draw_trial(teacher, 3, 2, torch_stream(0, "d")))
+        vaccine = ShuffledTeacher(teacher, draw_trial(teacher, 1, 1, torch_stream(0, "d")))
         seen = []
         for index in range(2):
             for batch in make(name, vaccine).batches(index, student):
@@ -170,9 +193,15 @@ def test_clean_subset_is_fixed_and_a_share():
 
 
 def test_a_pool_smaller_than_a_batch_is_refused(teacher, normalize, pool):
-    small = {"patches": pool["patches"][:5]}
+    small = {**pool, "patches": pool["patches"][:5]}
     with pytest.raises(ValueError, match="at least 8 images, got 5"):
-        SOURCES.load("ood")(Context(teacher, normalize, CPU, 0), small, **SETTINGS["ood"])
+        build_source("ood", small, teacher, normalize)
+
+
+@pytest.mark.parametrize("name", ["ood", "clean"])
+def test_planned_lengths_are_the_pools(name, make):
+    settings = settings_class(name)(**SETTINGS[name])
+    assert make(name).rounds_per_epoch == settings.rounds_per_epoch(N_POOL[name])
 
 
 def test_ce_part_is_torchs(make, student, stream):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from abd import __version__
@@ -92,6 +92,7 @@ def _add_stage(
             group.add_argument(
                 f"--{option.replace('_', '-')}",
                 type=Path,
+                nargs=None if option in required else "*",
                 required=option in required,
                 metavar="FILE",
             )
@@ -102,14 +103,29 @@ def _run_stage(arguments: argparse.Namespace) -> None:
     from abd.stages.job import run_job
 
     stage = STAGES[arguments.stage]
-    given = {name: path for name, path in vars(arguments).items() if path is not None}
+    try:
+        config = json.loads(arguments.config)
+    except json.JSONDecodeError as error:
+        raise AbdError(f"--config: expected a slice of params as JSON, {error}") from None
     run_job(
         arguments.stage,
-        json.loads(arguments.config),
+        config,
         arguments.code,
-        inputs={name: given[name] for name in stage.input_names() if name in given},
-        outputs={name: given[name] for name in stage.outputs},
+        inputs=_files(arguments, stage.input_names()),
+        outputs=_files(arguments, stage.outputs),
     )
+
+
+def _files(arguments: argparse.Namespace, names: Iterable[str]) -> dict[str, Path]:
+    """The files that were given, by name; several of one name are numbered."""
+    files: dict[str, Path] = {}
+    for name in names:
+        given = getattr(arguments, name)
+        if isinstance(given, list) and len(given) > 1:
+            files |= {f"{name}.{i}": path for i, path in enumerate(given)}
+        elif given:
+            files[name] = given[0] if isinstance(given, list) else given
+    return files
 
 
 def _report(arguments: argparse.Namespace) -> None:

@@ -31,6 +31,7 @@ NOT_NUMERIC = (
     "abd.stages",
     "abd.stages.drive",
     "abd.stages.job",
+    "abd.stages.watch",
     "abd.storage",
     "abd.triggers",
 )

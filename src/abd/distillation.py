@@ -1,13 +1,14 @@
 """The one distillation loop: a student learns from a source's batches.
 
 With a vaccine the source weighs or steers its batches; self-retrospection adds its own
-gradient to every step, through the hook `extra`. The loop yields a record now and then,
+gradient to every step, through `extra`. The loop yields a record now and then,
 and can be saved and continued at any round with the same bits as if it had never stopped.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor, nn
@@ -19,15 +20,18 @@ from abd.seeding import torch_stream
 from abd.sources.base import Batch, Source
 from abd.state import State
 
-ExtraGradient = Callable[[nn.Module, Tensor, torch.Generator], list[Tensor]]
+ExtraGradient = Callable[
+    [nn.Module, Tensor, torch.Generator], AbstractContextManager[list[Tensor]]
+]
 
 
 class Distillation:
     """Distils a teacher, seen through a source, into a student.
 
     `position` is the number of rounds done. `optimizer` (positions counted from the start
-    of the run) takes the place of the source's. `extra` gives, for the student, a batch
-    and a stream, one gradient per parameter to add to that of the distillation loss.
+    of the run) takes the place of the source's. `extra` is entered around every step with
+    the student, the batch and a stream, and gives one gradient per parameter to add to
+    that of the distillation loss.
     """
 
     def __init__(
@@ -72,27 +76,32 @@ class Distillation:
 
     def _step(self, batch: Batch, number: int, repeat: int) -> None:
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self.source.loss(self.student(batch.x), batch)
-        loss.backward()
-        if self.extra is not None:
+        if self.extra is None:
+            loss = self._backward(batch)
+        else:
             stream = torch_stream(self.seed, "extra", self.position, number, repeat)
-            gradients = self.extra(self.student, batch.x, stream)
+            with self.extra(self.student, batch.x, stream) as gradients:
+                loss = self._backward(batch)
             for parameter, gradient in zip(
                 self.student.parameters(), gradients, strict=True
             ):
                 assert parameter.grad is not None
                 parameter.grad += gradient
         self.optimizer.step()
-        self._loss += loss.detach()
+        self._loss += loss
         self._n_losses += 1
+
+    def _backward(self, batch: Batch) -> Tensor:
+        loss = self.source.loss(self.student(batch.x), batch)
+        loss.backward()
+        return loss.detach()
 
     def _record(self) -> Record:
         loss = self._loss.item() / self._n_losses
         if not torch.isfinite(self._loss):
             raise AbdError(
                 f"distillation: expected a finite loss, got {loss} before round "
-                f"{self.position}; the last good checkpoint is kept; lower the learning "
-                "rate"
+                f"{self.position}; lower the learning rate"
             )
         self._loss.zero_()
         self._n_losses = 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,17 +16,29 @@ import numpy as np
 if TYPE_CHECKING:
     from PIL import Image
 
-SQUARE_SHARE = 0.5  # of the photograph's shorter side
-AREA = (1 / 500, 1.0)
-ASPECT = (3 / 4, 4 / 3)
-ANGLE = 30.0  # degrees, rotation and x-shear alike
-JITTER = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}
-JITTER_P = 0.5
-JPEG_QUALITY = 75
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a patch is cut.
+
+    square: side of the first crop as a share of the photograph's shorter side. min_area:
+    least share of that square in the resized crop. aspect: its largest aspect ratio.
+    angle: largest rotation and x-shear, degrees. jitter: of brightness, contrast and
+    saturation; jitter_hue: of the hue; jitter_p: how often. jpeg_quality: 1 to 100.
+    """
+
+    square: float
+    min_area: float
+    aspect: float
+    angle: float
+    jitter: float
+    jitter_hue: float
+    jitter_p: float
+    jpeg_quality: int
 
 
 def make_patches(
-    photo: np.ndarray, n: int, size: int, rng: np.random.Generator
+    photo: np.ndarray, n: int, size: int, recipe: Recipe, rng: np.random.Generator
 ) -> np.ndarray:
     """Cut `n` patches uint8 (n, size, size, 3) from a photograph uint8 (H, W, 3).
 
@@ -33,45 +46,48 @@ def make_patches(
     """
     from PIL import Image
 
-    side = int(SQUARE_SHARE * min(photo.shape[:2]))
+    side = int(recipe.square * min(photo.shape[:2]))
     if side < size:
         raise ValueError(
-            f"photo: expected a shorter side of at least {math.ceil(size / SQUARE_SHARE)} "
+            f"photo: expected a shorter side of at least {math.ceil(size / recipe.square)} "
             f"pixels for patches of {size}, got {min(photo.shape[:2])}"
         )
     image = Image.fromarray(photo)
-    return np.stack([_patch(image, side, size, rng) for _ in range(n)])
+    return np.stack([_patch(image, side, size, recipe, rng) for _ in range(n)])
 
 
 def _patch(
-    photo: Image.Image, side: int, size: int, rng: np.random.Generator
+    photo: Image.Image, side: int, size: int, recipe: Recipe, rng: np.random.Generator
 ) -> np.ndarray:
     from torchvision.transforms import InterpolationMode
     from torchvision.transforms.v2 import functional as F
 
     x0 = int(rng.integers(photo.width - side + 1))
     y0 = int(rng.integers(photo.height - side + 1))
-    top, left, height, width = _resized_crop_box(side, rng)
+    top, left, height, width = _resized_crop_box(side, recipe, rng)
     enlarged = int(size * math.sqrt(2))
     image = F.resized_crop(
         photo, y0 + top, x0 + left, height, width,
         [enlarged, enlarged], InterpolationMode.BICUBIC,
     )  # fmt: skip
-    angle, shear = rng.uniform(-ANGLE, ANGLE, 2)
+    angle, shear = rng.uniform(-recipe.angle, recipe.angle, 2)
     image = F.affine(
         image, angle, [0, 0], 1.0, [shear, 0.0], InterpolationMode.BILINEAR, fill=[0, 0, 0]
     )
     image = F.center_crop(image, [size, size])
-    if rng.random() < JITTER_P:
-        image = _jitter(image, rng)
-    return _through_jpeg(image)
+    if rng.random() < recipe.jitter_p:
+        image = _jitter(image, recipe, rng)
+    return _through_jpeg(image, recipe.jpeg_quality)
 
 
-def _resized_crop_box(side: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
+def _resized_crop_box(
+    side: int, recipe: Recipe, rng: np.random.Generator
+) -> tuple[int, int, int, int]:
     """Draw (top, left, height, width) of a crop that fits a square."""
     while True:
-        area = side * side * rng.uniform(*AREA)
-        aspect = math.exp(rng.uniform(math.log(ASPECT[0]), math.log(ASPECT[1])))
+        area = side * side * rng.uniform(recipe.min_area, 1.0)
+        widest = math.log(recipe.aspect)
+        aspect = math.exp(rng.uniform(-widest, widest))
         width = round(math.sqrt(area * aspect))
         height = round(math.sqrt(area / aspect))
         if 0 < width <= side and 0 < height <= side:
@@ -80,24 +96,24 @@ def _resized_crop_box(side: int, rng: np.random.Generator) -> tuple[int, int, in
             return top, left, height, width
 
 
-def _jitter(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+def _jitter(image: Image.Image, recipe: Recipe, rng: np.random.Generator) -> Image.Image:
     """Change brightness, contrast, saturation and hue in random order."""
     from torchvision.transforms.v2 import functional as F
 
-    for kind in rng.permutation(list(JITTER)):
-        strength = JITTER[kind]
+    for kind in rng.permutation(["brightness", "contrast", "saturation", "hue"]):
         if kind == "hue":
-            image = F.adjust_hue(image, rng.uniform(-strength, strength))
+            hue = rng.uniform(-recipe.jitter_hue, recipe.jitter_hue)
+            image = F.adjust_hue(image, hue)
         else:
             adjust = getattr(F, f"adjust_{kind}")
-            image = adjust(image, rng.uniform(1 - strength, 1 + strength))
+            image = adjust(image, rng.uniform(1 - recipe.jitter, 1 + recipe.jitter))
     return image
 
 
-def _through_jpeg(image: Image.Image) -> np.ndarray:
+def _through_jpeg(image: Image.Image, quality: int) -> np.ndarray:
     """Encode and decode: the reference stores its patches as JPEG."""
     from PIL import Image
 
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=JPEG_QUALITY)
+    image.save(buffer, "JPEG", quality=quality)
     return np.asarray(Image.open(buffer))

@@ -14,6 +14,12 @@ from typing import Any
 from abd.errors import AbdError
 
 
+def load_object(target: str) -> Any:
+    """Import what "module:attribute" names."""
+    module, _, attribute = target.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
 class Registry:
     """Members by name: built in (name -> "module:factory") or from plug-ins.
 
@@ -53,12 +59,14 @@ class Registry:
 
     def load(self, name: str) -> Callable[..., Any]:
         """Import and return the factory of a member."""
-        module, _, attribute = self.target(name).partition(":")
-        return getattr(importlib.import_module(module), attribute)
+        return load_object(self.target(name))
 
-    def identity(self, name: str) -> dict[str, str]:
-        """What decides a member's behaviour: its module, and a plug-in's version."""
-        identity = {"module": self.target(name).partition(":")[0]}
+    def identity(self, name: str, worker: str = "") -> dict[str, str]:
+        """What decides a member's behaviour: its module, and a plug-in's version.
+
+        `worker` ("module:factory") is what does the work where a member only describes it.
+        """
+        identity = {"module": (worker or self.target(name)).partition(":")[0]}
         if name in self.plugins:
             dist = self.plugins[name].dist
             identity["plugin"] = f"{dist.name} {dist.version}" if dist else "unknown"

@@ -29,9 +29,10 @@ class RetrospectionSettings:
     init_sigma: delta starts as N(0, init_sigma**2). l2: weight of ||delta||**2. n_terms:
     terms of the fixed point (K), tol its early stop. map_step: step of the inner map.
     reduction: "mean" (sum/(B K)) or "batch" (sum/B, times tau**2). detach: whether S(x)
-    is a constant in the outer loss. bn: what BatchNorm does in SR's forwards of the
-    student: "reference" normalises by the batch and records it, as the reference program
-    does, "outer" records the forward with delta in the outer loss alone, "clean" none.
+    is a constant in the outer loss. bn: which of SR's forwards of the student move
+    BatchNorm's running statistics: "reference" all of the reference program's, in its
+    order, "outer" the forward with delta in the outer loss alone, "clean" none. All
+    normalise by their batch.
     """
 
     portion: float
@@ -83,9 +84,36 @@ class SelfRetrospection:
         The student must be in train mode; x: (B, 3, H, W).
         Only BatchNorm's running statistics change, and not with bn "clean".
         """
-        with running_stats(student, recorded=self.settings.bn == "reference"):
+        gradients, _ = self._solve(student, x, stream)
+        return gradients
+
+    @contextmanager
+    def step(
+        self, student: nn.Module, x: Tensor, stream: torch.Generator
+    ) -> Iterator[list[Tensor]]:
+        """Give the SR gradient to a block that makes the distillation step's forward.
+
+        With bn "reference" what follows the block are the forwards of that program's
+        log: they change nothing but the running statistics.
+        """
+        gradients, patched = self._solve(student, x, stream)
+        yield gradients
+        if self.settings.bn == "reference":
+            with torch.no_grad():
+                student(x)
+                student(patched)
+
+    def _solve(
+        self, student: nn.Module, x: Tensor, stream: torch.Generator
+    ) -> tuple[list[Tensor], Tensor]:
+        """The SR gradient, and the batch with delta on the samples that carry it."""
+        s = self.settings
+        with running_stats(student, recorded=s.bn == "reference"):
             delta = self.perturbation(student, x, stream)
-            return self._hypergradient(student, x, delta, stream)
+            n_patched = max(1, int(s.portion * len(x)))
+            mask = torch.zeros(len(x), 1, 1, 1)
+            mask[torch.randperm(len(x), generator=stream)[:n_patched]] = 1
+            return self._hypergradient(student, x, delta, mask.to(x.device))
 
     def perturbation(
         self, student: nn.Module, x: Tensor, stream: torch.Generator
@@ -104,7 +132,7 @@ class SelfRetrospection:
         with _frozen_parameters(net):
             for _ in range(s.rounds):
                 # The value never changes; the reference repeats it for its BN update.
-                if clean is None or s.bn == "reference":
+                if clean is None or (s.bn == "reference" and net is student):
                     with torch.no_grad():
                         clean = net(x)
                 loss = l2 * delta.square().sum() - self._divergence(clean, net(x + delta))
@@ -113,8 +141,8 @@ class SelfRetrospection:
         return delta.detach()
 
     def _hypergradient(
-        self, student: nn.Module, x: Tensor, delta: Tensor, stream: torch.Generator
-    ) -> list[Tensor]:
+        self, student: nn.Module, x: Tensor, delta: Tensor, mask: Tensor
+    ) -> tuple[list[Tensor], Tensor]:
         s = self.settings
         params = list(student.parameters())
         delta = delta.requires_grad_()
@@ -123,11 +151,9 @@ class SelfRetrospection:
                 clean = student(x)
         else:
             clean = student(x)
-        n_patched = max(1, int(s.portion * len(x)))
-        patched = torch.zeros(len(x), 1, 1, 1)
-        patched[torch.randperm(len(x), generator=stream)[:n_patched]] = 1
+        patched = x + delta * mask
         with running_stats(student, recorded=s.bn != "clean"):
-            outer = self._divergence(clean, student(x + delta * patched.to(x.device)))
+            outer = self._divergence(clean, student(patched))
 
         if s.bn == "reference":
             with torch.no_grad():
@@ -137,9 +163,8 @@ class SelfRetrospection:
         )
         (slope,) = torch.autograd.grad(inner, delta, create_graph=True)
         phi = delta - s.map_step * slope
-        return [
-            s.weight * g for g in hypergradient(outer, phi, delta, params, s.n_terms, s.tol)
-        ]
+        gradients = hypergradient(outer, phi, delta, params, s.n_terms, s.tol)
+        return [s.weight * g for g in gradients], patched.detach()
 
     def _divergence(self, p_logits: Tensor, q_logits: Tensor) -> Tensor:
         tau = self.settings.tau

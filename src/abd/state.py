@@ -39,6 +39,14 @@ class State:
         for path in [k for k in self.tensors if k.startswith(f"{prefix}/")]:
             del self.tensors[path]
 
+    def not_finite(self) -> list[str]:
+        """Paths of the tensors that hold NaN or inf."""
+        return [
+            path
+            for path, tensor in self.tensors.items()
+            if tensor.is_floating_point() and not bool(tensor.isfinite().all())
+        ]
+
     def put_net(self, prefix: str, net: nn.Module) -> None:
         """Copy all parameters and buffers of `net` in."""
         self.put(prefix, net.state_dict())

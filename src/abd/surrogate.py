@@ -21,9 +21,6 @@ class CachingSource:
     def __init__(self, source: Source, skip: int) -> None:
         self.source = source
         self.skip = skip
-        self.rounds = source.rounds
-        self.rounds_per_epoch = source.rounds_per_epoch
-        self.tau = source.tau
         self.optimizer = source.optimizer
         self.images: list[Tensor] = []
         self.weights: list[Tensor] = []

@@ -90,7 +90,7 @@ class Training:
         if not torch.isfinite(total):
             raise AbdError(
                 f"training: expected a finite loss, got {mean} in epoch {self.position}; "
-                "the last good checkpoint is kept; lower the learning rate"
+                "lower the learning rate"
             )
         return mean
 

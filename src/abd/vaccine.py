@@ -64,7 +64,7 @@ class ShuffledTeacher:
         ]
         names = [name for member in members for name in member]
         self.n_shared: int = teacher.trunk_length(names)  # type: ignore[operator]
-        self._tail = _Tail(teacher, self.n_shared)
+        self._tail = _TailModule(teacher, self.n_shared)
 
     def trunk(self, x: Tensor) -> Tensor:
         """Return the features that teacher and copies share, of inputs (B, 3, H, W)."""
@@ -93,7 +93,7 @@ class ShuffledTeacher:
         return self.teacher_logits(features), self.shuffled_logits(features)
 
 
-class _Tail(nn.Module):
+class _TailModule(nn.Module):
     """`net.forward_tail` as a module, so that its weights can be replaced in a call."""
 
     def __init__(self, net: nn.Module, n_shared: int) -> None:

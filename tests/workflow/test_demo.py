@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from abd.config import load_plan
+from abd.config.paths import stage_files
 from abd.storage.files import sha256
 from tests.workflow.conftest import jobs_in
 
@@ -78,7 +80,6 @@ REPORT = {"report": 1, "summary": 1, "all": 1}
         ({"retrospect": {"rounds": 3}}, {"retrospect_abd": 1, "evaluate": 1, **REPORT}),
         ({"experiments": {"demo": {"title": "another"}}}, {"report": 1, "all": 1}),
         ({"vaccine": {"threshold": 0.5}}, {"vaccine": 1, "distill_searched": 1, "retrospect_abd": 1, "evaluate": 1, **REPORT}),
-        ({"retrospect": {"by_dataset": {"cifar10": {"rounds": 9}}}}, {}),
     ],
 )  # fmt: skip
 def test_an_edit_plans_what_it_concerns(copied, changes, jobs):
@@ -103,6 +104,32 @@ def test_comments_and_touches_plan_nothing(copied):
     for file in (copied.folder / "results").rglob("*"):
         file.touch()
     assert copied.planned() == {}
+
+
+def test_every_lost_file_is_remade_or_missed(copied):
+    """Each file under results/ is one that the target asks for, whoever made it."""
+    made = [
+        path.relative_to(copied.folder)
+        for path in (copied.folder / "results").rglob("*")
+        if path.is_file() and path.name != "record.json"
+    ]
+    wanted = set(stage_files(load_plan(copied.folder / "params.yaml").wanted()))
+    assert {str(path) for path in made} == wanted
+
+
+@pytest.mark.parametrize(
+    ("lost", "rule"),
+    [
+        ("fetch/digits/dataset.npz", "fetch"),
+        ("poison/digits/badnet_sq/poisoned.npz", "poison"),
+        (f"surrogate/{KEY}/cache.safetensors", "surrogate"),
+        (f"vaccine/{KEY}/permutations.safetensors", "vaccine"),
+        (f"retrospect/{KEY}/abd/student.safetensors", "retrospect_abd"),
+    ],
+)
+def test_a_lost_file_is_made_again(copied, lost, rule):
+    (copied.folder / "results" / lost).unlink()
+    assert copied.planned()[rule] == 1
 
 
 def test_wrong_params_start_nothing(workflow):

@@ -15,9 +15,11 @@ import torch
 from abd.distillation import Distillation
 from abd.errors import AbdError
 from abd.nets import build_net
+from abd.sources.ood import OodSource
+from abd.stages.distilling import load_teacher, make_source, new_student
 from abd.stages.job import Job, run_job
-from abd.stages.load import load_teacher, make_source, new_student, use_numerics
-from abd.storage.checkpoints import read_state, read_tensors
+from abd.stages.load import use_numerics
+from abd.storage.checkpoints import read_state, read_tensors, write_state
 from abd.storage.files import sha256
 from tests.workflow.test_demo import KEY, TOTAL
 
@@ -211,6 +213,47 @@ def test_a_checkpoint_of_another_job_is_discarded(inside, tmp_path, capfd):
     path.write_bytes((inside.folder / PLAIN / "lambda.safetensors").read_bytes())
     assert _again(folder, "distill") == _made("distill")
     assert "working checkpoint discarded" in capfd.readouterr().err
+
+
+def test_a_mark_of_another_job_is_not_taken_for_this_ones(inside, tmp_path, capfd):
+    """The state at lambda that a stopped job kept goes with its checkpoint, or not at all."""
+    folder = tmp_path / "again"
+    work = folder / "work"
+    environment = {**os.environ, "ABD_CHECKPOINT_SECONDS": "0"}
+    with (tmp_path / "log").open("w") as file:
+        running = subprocess.Popen(
+            _command("distill", folder), stderr=file, env=environment
+        )
+        while not (work / "lambda.safetensors").exists() and running.poll() is None:
+            time.sleep(0.005)
+        running.terminate()
+        running.wait(60)
+    state = read_state(work / "lambda.safetensors")
+    state.values["driver"]["key"] = "another"
+    write_state(work / "lambda.safetensors", state)
+    assert _again(folder, "distill") == _made("distill")
+    assert "is of other params, code or inputs" in capfd.readouterr().err
+    assert not list(work.iterdir())
+
+
+def test_a_state_that_is_not_finite_is_never_kept(inside, tmp_path, monkeypatch):
+    monkeypatch.setenv("ABD_CHECKPOINT_SECONDS", "0")
+    folder = tmp_path / "again"
+    loss = OodSource.loss
+
+    def poisoned(source, logits, batch):
+        value = loss(source, logits, batch)
+        n_calls[0] += 1
+        return value * float("inf" if n_calls[0] == 3 else 1)
+
+    n_calls = [0]
+    monkeypatch.setattr(OodSource, "loss", poisoned)
+    with pytest.raises(AbdError, match="finite"):
+        _again(folder, "distill")
+    kept = read_state(folder / "work" / "checkpoint.safetensors")
+    assert kept.values["position"] == 4 + 2
+    assert not kept.not_finite()
+    assert not (folder / "student.safetensors").exists()
 
 
 def test_networks_differ_by_seed():

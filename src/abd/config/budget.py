@@ -3,41 +3,37 @@
 from __future__ import annotations
 
 from abd.config.schema import Settings
+from abd.config.sources import SOURCES
+from abd.config.sources.base import shortened
 
 
 def scale(settings: Settings, budget: float) -> Settings:
-    """Return `settings` with epochs, milestones, log intervals and SR length scaled.
+    """Return `settings` with epochs, schedules, log intervals and SR length scaled.
 
     Nothing falls below 1. Cache size and search stay as they are.
     """
     if budget == 1:
         return settings
-
-    def short(length: int) -> int:
-        return max(1, round(length * budget))
-
     teacher, distill, sr = settings.teacher, settings.distill, settings.retrospect
-    ood, clean = distill.ood, distill.clean
+    names = SOURCES.names()
+    distilled = {name: distill.of(name) for name in names if getattr(distill, name)}
+    retrospected = {name: sr.of(name) for name in names if getattr(sr, name)}
     return settings.model_copy(
         update={
-            "teacher": teacher.model_copy(update={"epochs": short(teacher.epochs)}),
+            "teacher": teacher.model_copy(
+                update={"epochs": shortened(teacher.epochs, budget)}
+            ),
             "distill": distill.model_copy(
                 update={
-                    "log_every": short(distill.log_every),
-                    "eval_every": short(distill.eval_every),
-                    "ood": ood.model_copy(
-                        update={
-                            "epochs": short(ood.epochs),
-                            "milestones": [short(m) for m in ood.milestones],
-                        }
-                    ),
-                    "clean": clean.model_copy(update={"epochs": short(clean.epochs)}),
+                    "log_every": shortened(distill.log_every, budget),
+                    "eval_every": shortened(distill.eval_every, budget),
+                    **{name: own.scaled(budget) for name, own in distilled.items()},
                 }
             ),
             "retrospect": sr.model_copy(
                 update={
-                    "ood": sr.ood.model_copy(update={"last": short(sr.ood.last)}),
-                    "clean": sr.clean.model_copy(update={"last": short(sr.clean.last)}),
+                    name: own.model_copy(update={"last": shortened(own.last, budget)})
+                    for name, own in retrospected.items()
                 }
             ),
         }

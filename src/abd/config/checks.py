@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from abd.config.cells import Cell
-from abd.config.lengths import lengths
+from abd.config.lengths import lengths, pool_size
 from abd.config.schema import Settings
 from abd.config.sections import Problems
+from abd.config.sources import SOURCES
 from abd.data import DATASETS
+from abd.data.photos import EMBEDDED
 from abd.errors import AbdError
 from abd.nets import split_name
-from abd.sources import SOURCES
+from abd.stages import STAGES
 from abd.triggers import TRIGGERS, build_trigger
+
+# Rules that are not stages; an experiment becomes a rule of its own name.
+OTHER_RULES = ("all", "report", "rulegraph", "summary")
+
+
+def check_experiment(name: str, problems: Problems) -> None:
+    """Note a name that cannot be a Snakemake target, or is a rule's already."""
+    rule = name in OTHER_RULES or any(
+        name == stage or name.startswith(f"{stage}_") for stage in STAGES
+    )
+    if rule or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        problems.add(
+            "experiments", "names of letters, digits and _ that are no rule's", name
+        )
 
 
 def check_names(cell: Cell, where: str, problems: Problems) -> bool:
@@ -49,18 +68,55 @@ def check_cell(cell: Cell, settings: Settings, where: str, problems: Problems) -
             "teacher.batch", f"at most fetch.n_train = {settings.fetch.n_train}",
             settings.teacher.batch,
         )  # fmt: skip
-    long = lengths(settings, cell.source)
-    if long.rounds_per_epoch == 0:
-        problems.add(f"distill.{cell.source}.batch", "no more than the pool holds", "more")
-        return
-    if not long.skip < long.warm:
+    if _has_source(cell.source, settings, problems):
+        _check_source(cell.source, settings, problems)
+
+
+def _has_source(source: str, settings: Settings, problems: Problems) -> bool:
+    """Note the sections of a source that are missing; True if none."""
+    parts = {
+        f"distill.{source}": getattr(settings.distill, source),
+        f"retrospect.{source}": getattr(settings.retrospect, source),
+        f"surrogate.warm.{source}": settings.surrogate.warm.get(source),
+        f"surrogate.skip.{source}": settings.surrogate.skip.get(source),
+    }
+    missing = [key for key, value in parts.items() if value is None]
+    for key in missing:
+        problems.note(key, "expected a value, got nothing")
+    return not missing
+
+
+def _check_source(source: str, settings: Settings, problems: Problems) -> None:
+    """Note pools, photographs and positions that do not fit a source."""
+    own, n_pool = settings.distill.of(source), pool_size(settings, source)
+    if own.pool == "patches":
+        _check_photos(settings, problems)
+    if own.pool and own.drawn(n_pool) < own.batch:
         problems.add(
-            f"surrogate.skip.{cell.source}", f"less than warm = {long.warm}", long.skip
+            f"distill.{source}.batch",
+            f"at most the {own.drawn(n_pool)} images of its pool",
+            own.batch,
         )
+        return
+    long = lengths(settings, source)
+    if not long.skip < long.warm:
+        problems.add(f"surrogate.skip.{source}", f"less than warm = {long.warm}", long.skip)
     if not long.warm < long.lambda_:
         problems.add(
-            f"surrogate.warm.{cell.source}",
+            f"surrogate.warm.{source}",
             f"less than lambda = {long.lambda_} (the {long.total} rounds without the last "
-            f"retrospect.{cell.source}.last epochs of {long.rounds_per_epoch})",
+            f"retrospect.{source}.last epochs of {long.rounds_per_epoch})",
             long.warm,
         )
+
+
+def _check_photos(settings: Settings, problems: Problems) -> None:
+    """Note photographs that are given twice or are not there, and too few patches."""
+    photos = settings.patches.photos
+    for photo in dict.fromkeys(photos):
+        if photos.count(photo) > 1:
+            problems.add("patches.photos", "every photograph once", photo)
+        if photo not in EMBEDDED and not Path(photo).is_file():
+            problems.add("patches.photos", f"{' or '.join(EMBEDDED)}, or a file", photo)
+    if settings.patches.n < len(photos):
+        problems.add("patches.n", "at least one for every photograph", settings.patches.n)

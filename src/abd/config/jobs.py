@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from abd.config.lengths import lengths
 from abd.config.plan import Plan
 from abd.config.schema import Settings
+from abd.config.sources import SOURCES, settings_class
 from abd.data import DATASETS
 from abd.digest import code_digest
 from abd.nets import NETS, split_name
-from abd.sources import SOURCES
 from abd.triggers import TRIGGERS
 
 
@@ -59,7 +59,7 @@ def _members(stage: str, w: Mapping[str, str]) -> list[dict[str, str]]:
     if "student" in w:
         members.append(NETS.identity(split_name(w["student"])[0]))
     if stage in ("surrogate", "distill", "retrospect"):
-        members.append(SOURCES.identity(w["source"]))
+        members.append(SOURCES.identity(w["source"], settings_class(w["source"]).build))
     return [m for i, m in enumerate(members) if m not in members[:i]]
 
 
@@ -101,11 +101,11 @@ def _student(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _distillation(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
-    distill, source = s.distill, w["source"]
     return {
         **_student(s, w),
-        "settings": getattr(distill, source).model_dump(),
-        "log_every": distill.log_every,
+        "settings": s.distill.of(w["source"]).arguments(),
+        "total": lengths(s, w["source"]).total,
+        "log_every": s.distill.log_every,
     }
 
 
@@ -119,10 +119,8 @@ def _vaccine(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _positions(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
-    long = asdict(lengths(s, w["source"]))
     return {
-        "lambda": long["lambda_"],
-        "total": long["total"],
+        "lambda": lengths(s, w["source"]).lambda_,
         "eval_every": s.distill.eval_every,
     }
 
@@ -138,12 +136,18 @@ def _distill(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
 
 def _retrospect(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
     sr = s.retrospect
-    own = getattr(sr, w["source"])
+    own = sr.of(w["source"])
     shared = sr.model_dump(exclude={"force", *SOURCES.names()})
+    tau = own.tau or s.distill.of(w["source"]).tau
     config = {
         **_distillation(s, w),
         **_positions(s, w),
-        "retrospection": {**shared, **own.model_dump(exclude={"last", "lr"})},
+        "retrospection": {
+            **shared,
+            "portion": own.portion,
+            "weight": own.weight,
+            "tau": tau,
+        },
         "lr": own.lr,
         "defense": w["defense"],
     }

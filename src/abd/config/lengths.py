@@ -18,22 +18,24 @@ class Lengths:
     total: int
 
 
+def pool_size(settings: Settings, source: str) -> int:
+    """Number of images in the pool that a source draws from; 0 if it makes its own."""
+    pool = settings.distill.of(source).pool
+    if pool == "patches":
+        n_photos = len(settings.patches.photos)
+        return settings.patches.n // n_photos * n_photos
+    return settings.fetch.n_train if pool == "dataset" else 0
+
+
 def lengths(settings: Settings, source: str) -> Lengths:
     """Derive the positions of a distillation from `source` from the params alone."""
-    if source == "ood":
-        n_photos = len(settings.patches.photos)
-        n_images = settings.patches.n // n_photos * n_photos
-        per_epoch = n_images // settings.distill.ood.batch
-    else:
-        clean = settings.distill.clean
-        n_images = max(1, int(clean.fraction * settings.fetch.n_train))
-        per_epoch = -(-n_images // clean.batch)
-    total = getattr(settings.distill, source).epochs * per_epoch
-    last = getattr(settings.retrospect, source).last * per_epoch
+    own = settings.distill.of(source)
+    per_epoch = own.rounds_per_epoch(pool_size(settings, source))
+    total = own.epochs_in_all() * per_epoch
     return Lengths(
         rounds_per_epoch=per_epoch,
-        skip=getattr(settings.surrogate.skip, source),
-        warm=getattr(settings.surrogate.warm, source),
-        lambda_=total - last,
+        skip=settings.surrogate.skip[source],
+        warm=settings.surrogate.warm[source],
+        lambda_=total - settings.retrospect.of(source).last * per_epoch,
         total=total,
     )

@@ -2,11 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 
 from abd.config.cells import GUARDS, Cell
+from abd.config.schema import Settings
+from abd.config.sources import settings_class
+from abd.data.photos import EMBEDDED
 
 SR_DEFENSES = ("sr", "sv_sr", "abd")
+TEACHER = "{dataset}/{trigger}/{teacher}-t{teacher_seed}"
+STUDENT = f"{TEACHER}/{{source}}/{{student}}-s{{seed}}"
+# The rules spell these out; a test compares the two.
+FILES = {
+    "fetch": ("results/fetch/{dataset}", ["dataset.npz"]),
+    "patches": ("results/patches/{dataset}", ["patches.npz"]),
+    "poison": (
+        "results/poison/{dataset}/{trigger}",
+        ["poisoned.npz", "test.npz", "manifest.json", "preview.png"],
+    ),
+    "teacher": (f"results/teacher/{TEACHER}", ["teacher.safetensors", "history.jsonl"]),
+    "evaluate_teacher": (f"results/evaluate/{TEACHER}/teacher", ["metrics.json"]),
+    "surrogate": (
+        f"results/surrogate/{STUDENT}",
+        ["cache.safetensors", "warm.safetensors", "history.jsonl"],
+    ),
+    "vaccine": (
+        f"results/vaccine/{STUDENT}",
+        ["vaccine.json", "permutations.safetensors", "scores.npz"],
+    ),
+    "distill": (
+        f"results/distill/{STUDENT}/{{guard}}",
+        ["lambda.safetensors", "student.safetensors", "history.jsonl"],
+    ),
+    "retrospect": (
+        f"results/retrospect/{STUDENT}/{{defense}}",
+        ["student.safetensors", "history.jsonl"],
+    ),
+    "evaluate": (f"results/evaluate/{STUDENT}/{{defense}}", ["metrics.json"]),
+}
 
 
 def report_files(experiments: Iterable[str]) -> list[str]:
@@ -31,6 +65,21 @@ def student_path(
     if defense in SR_DEFENSES:
         return f"results/retrospect/{key}/{defense}/student.safetensors"
     return f"results/distill/{key}/{GUARDS[defense]}/student.safetensors"
+
+
+def pool_path(source: str, dataset: str) -> str | None:
+    """The images that a source draws from; None if it makes its own."""
+    paths = {
+        "patches": f"results/patches/{dataset}/patches.npz",
+        "dataset": f"results/fetch/{dataset}/dataset.npz",
+    }
+    pool = settings_class(source).pool
+    return None if pool is None else paths[pool]
+
+
+def photo_files(settings: Settings) -> list[str]:
+    """The photographs that are files; the embedded ones are none."""
+    return [photo for photo in settings.patches.photos if photo not in EMBEDDED]
 
 
 def metrics_path(cell: Cell) -> str:
@@ -62,28 +111,26 @@ def stage_files(cells: Iterable[Cell]) -> list[str]:
     """
     files: dict[str, None] = {}
     for cell in cells:
-        files |= dict.fromkeys(_cell_files(cell))
+        for stage, guard in _stages(cell):
+            folder, names = FILES[stage]
+            folder = folder.format(**asdict(cell), guard=guard)
+            files |= dict.fromkeys(f"{folder}/{name}" for name in names)
     return list(files)
 
 
-def _cell_files(cell: Cell) -> list[str]:
-    poison, teacher, key = (
-        f"{cell.dataset}/{cell.trigger}",
-        cell.teacher_key,
-        cell.student_key,
-    )
-    files = [
-        f"results/poison/{poison}/manifest.json",
-        f"results/poison/{poison}/preview.png",
-        f"results/teacher/{teacher}/teacher.safetensors",
-        teacher_metrics_path(cell),
-        f"results/distill/{key}/{cell.guard}/student.safetensors",
-        *history_paths(cell),
-        metrics_path(cell),
-    ]
-    if cell.defense == "abd":
-        files += [
-            f"results/vaccine/{key}/vaccine.json",
-            f"results/vaccine/{key}/scores.npz",
-        ]
-    return files
+def _stages(cell: Cell) -> Iterator[tuple[str, str]]:
+    """The stages that a cell's student comes from, and the guard of distill."""
+    for stage in ("fetch", "poison", "teacher", "evaluate_teacher"):
+        yield stage, ""
+    if settings_class(cell.source).pool == "patches":
+        yield "patches", ""
+    if cell.guard != "first":
+        yield "surrogate", ""
+        yield "distill", "plain"
+    if cell.guard == "searched":
+        yield "vaccine", ""
+    if cell.guard != "plain":
+        yield "distill", cell.guard
+    if cell.defense in SR_DEFENSES:
+        yield "retrospect", ""
+    yield "evaluate", ""

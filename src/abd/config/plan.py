@@ -11,9 +11,10 @@ import yaml
 
 from abd.config.budget import scale
 from abd.config.cells import Cell, expand
-from abd.config.checks import check_cell, check_names
-from abd.config.schema import Settings, Top
-from abd.config.sections import SECTIONS, Problems, read_settings, read_top
+from abd.config.checks import check_cell, check_experiment, check_names
+from abd.config.schema import SECTIONS, Settings, Top
+from abd.config.sections import Problems, read_settings, read_top
+from abd.data import DATASETS
 from abd.errors import AbdError
 
 
@@ -45,11 +46,12 @@ def make_plan(raw: Mapping[str, Any]) -> Plan:
             if name not in top.experiments:
                 problems.add("run", f"one of {', '.join(top.experiments)}", name)
         for name, experiment in top.experiments.items():
+            check_experiment(name, problems)
             cells[name] = expand(experiment)
             where = f"experiments.{name}.grids"
             good |= {c: where for c in cells[name] if check_names(c, where, problems)}
     datasets = dict.fromkeys(cell.dataset for cell in good)
-    read = read_settings(known, datasets, problems)
+    read = read_settings(known, datasets, DATASETS.names(), problems)
     settings = {}
     if top is not None:
         settings = {name: scale(own, top.budget) for name, own in read.items()}

@@ -1,30 +1,44 @@
 """The schema of params.yaml, section by section: frozen models, unknown keys refused.
 
 A section may hold `by_dataset` with overrides for single data sets; these models
-describe a section as it is for one data set, the overrides merged in.
+describe a section as it is for one data set, the overrides merged in. What a source
+needs of its own, its settings class says (`abd.config.sources`).
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from functools import cache
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field, create_model
 
-Count = Annotated[int, Field(ge=1)]
-Whole = Annotated[int, Field(ge=0)]
-Rate = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
-Share = Annotated[float, Field(gt=0, le=1)]
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-Triple = tuple[float, float, float]
+from abd.config.fields import (
+    BatchSize,
+    Count,
+    Float,
+    Fraction,
+    Int,
+    NonNegative,
+    Probability,
+    Rate,
+    Section,
+    Share,
+    Whole,
+)
+from abd.config.sources import SOURCES, SourceSettings, settings_class
+
+Triple = tuple[Float, Float, Float]
 Scale = tuple[Rate, Rate, Rate]
 Defense = Literal["none", "sv", "sr", "sv_sr", "abd"]
 
 
-class Section(BaseModel):
-    """Common settings of all models: immutable, no unknown key, no inf and no NaN."""
+def _registered(name: str) -> str:
+    if name not in SOURCES.names():
+        raise ValueError(f"one of {', '.join(SOURCES.names())}")
+    return name
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+SourceName = Annotated[str, AfterValidator(_registered)]
 
 
 class Numerics(Section):
@@ -58,11 +72,24 @@ class Experiment(Section):
 class Fetch(Section):
     """What a data set must be: square images, classes, normalisation in [0, 1] units."""
 
-    size: Annotated[int, Field(ge=16, le=224)]
-    n_classes: Annotated[int, Field(ge=2)]
+    size: Annotated[Int, Field(ge=16, le=224)]
+    n_classes: Annotated[Int, Field(ge=2)]
     n_train: Count
     mean: Triple
     std: Scale
+
+
+class Recipe(Section):
+    """How a patch is cut; see `abd.patches.Recipe`."""
+
+    square: Share
+    min_area: Share
+    aspect: Annotated[Float, Field(ge=1)]
+    angle: Annotated[Float, Field(ge=0, lt=90)]
+    jitter: Fraction
+    jitter_hue: Annotated[Float, Field(ge=0, le=0.5)]
+    jitter_p: Probability
+    jpeg_quality: Annotated[Int, Field(ge=1, le=100)]
 
 
 class Patches(Section):
@@ -71,12 +98,13 @@ class Patches(Section):
     photos: Annotated[list[str], Field(min_length=1)]
     n: Count
     seed: Whole
+    recipe: Recipe
 
 
 class Poison(Section):
     """The poisoned part of the training set."""
 
-    rate: Annotated[float, Field(gt=0, lt=1)]
+    rate: Annotated[Float, Field(gt=0, lt=1)]
     holdout: Fraction
     target: Whole
 
@@ -88,33 +116,22 @@ class Teacher(Section):
     lr: Rate
     momentum: Fraction
     weight_decay: NonNegative
-    batch: Annotated[int, Field(ge=2)]
+    batch: BatchSize
     epochs: Count
     crop_pad: Whole
     hflip: bool
     select: Literal["best", "last"]
-    min_asr: Annotated[float, Field(ge=0, le=1)]
-
-
-class Warm(Section):
-    """Rounds of plain distillation before the search, by source."""
-
-    ood: Count
-    clean: Count
-
-
-class Skip(Section):
-    """Rounds that are not cached, by source."""
-
-    ood: Whole
-    clean: Whole
+    min_asr: Probability
 
 
 class Surrogate(Section):
-    """The first rounds of plain distillation, cached for the search."""
+    """The first rounds of plain distillation, cached for the search, by source.
 
-    warm: Warm
-    skip: Skip
+    warm: rounds before the search. skip: rounds at the start that are not cached.
+    """
+
+    warm: dict[SourceName, Count]
+    skip: dict[SourceName, Whole]
 
 
 class Vaccine(Section):
@@ -128,55 +145,38 @@ class Vaccine(Section):
     direction: Literal["teacher", "shuffled"]
 
 
-class Ood(Section):
-    """Distillation from patches."""
-
-    batch: Annotated[int, Field(ge=2)]
-    epochs: Count
-    lr: Rate
-    schedule: Literal["steps", "cosine"]
-    milestones: list[Count]
-    gamma: Rate
-    tau: Rate
-    cutmix_beta: Rate
-
-
-class Clean(Section):
-    """Distillation from clean training images."""
-
-    batch: Annotated[int, Field(ge=2)]
-    epochs: Count
-    lr: Rate
-    momentum: Fraction
-    weight_decay: NonNegative
-    alpha: Annotated[float, Field(ge=0, le=1)]
-    tau: Rate
-    fraction: Share
-    subset_seed: Whole
-
-
 class Distill(Section):
-    """Distillation: the vaccine's weight, the log intervals, and every source."""
+    """Distillation: the vaccine's weight and the log intervals.
 
-    suspicious_weight: Annotated[float, Field(ge=0, le=1)]
+    The model in use has a key more for every source (`settings_model`).
+    """
+
+    suspicious_weight: Probability
     log_every: Count
     eval_every: Count
-    ood: Ood
-    clean: Clean
+
+    def of(self, source: str) -> SourceSettings:
+        """The settings of a source; they must be there."""
+        settings = getattr(self, source)
+        assert isinstance(settings, SourceSettings), f"distill.{source} is missing"
+        return settings
 
 
 class RetrospectSource(Section):
-    """Self-retrospection as it is for one source."""
+    """Self-retrospection as it is for one source; tau None is the source's own."""
 
     last: Count
     lr: Rate
     portion: Share
     weight: Rate
-    tau: Rate
+    tau: Rate | None = None
 
 
 class Retrospect(Section):
-    """Self-retrospection: the constants of its problems, and every source's length."""
+    """Self-retrospection: the constants of its problems.
+
+    The model in use has a key more for every source (`settings_model`).
+    """
 
     force: bool
     perturb: Literal["student", "teacher"]
@@ -191,8 +191,12 @@ class Retrospect(Section):
     reduction: Literal["mean", "batch"]
     detach: bool
     bn: Literal["reference", "outer", "clean"]
-    ood: RetrospectSource
-    clean: RetrospectSource
+
+    def of(self, source: str) -> RetrospectSource:
+        """The settings for a source; they must be there."""
+        settings = getattr(self, source)
+        assert isinstance(settings, RetrospectSource), f"retrospect.{source} is missing"
+        return settings
 
 
 class Settings(Section):
@@ -208,10 +212,29 @@ class Settings(Section):
     retrospect: Retrospect
 
 
+SECTIONS = tuple(Settings.model_fields)
+
+
+@cache
+def section_model(name: str) -> type[Section]:
+    """Return the model of a section, with a key for every registered source.
+
+    A source's part may be left out: whether it is needed, the cells decide.
+    """
+    model: type[Section] = Settings.model_fields[name].annotation  # type: ignore[assignment]
+    if name == "distill":
+        own: dict[str, Any] = {s: (settings_class(s) | None, None) for s in SOURCES.names()}
+    elif name == "retrospect":
+        own = dict.fromkeys(SOURCES.names(), (RetrospectSource | None, None))
+    else:
+        return model
+    return create_model(model.__name__, __base__=model, **own)
+
+
 class Top(Section):
     """The keys of params.yaml that are not sections of stages."""
 
     run: Annotated[list[str], Field(min_length=1)]
-    budget: Annotated[float, Field(gt=0, le=1)]
+    budget: Annotated[Float, Field(gt=0, le=1)]
     numerics: Numerics
     experiments: dict[str, Experiment]

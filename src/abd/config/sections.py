@@ -9,11 +9,10 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from abd.config.schema import Settings, Top
+from abd.config.schema import SECTIONS, Settings, Top, section_model
 from abd.errors import AbdError
 
 Model = TypeVar("Model", bound=BaseModel)
-SECTIONS = tuple(Settings.model_fields)
 OVERRIDES = "by_dataset"
 
 
@@ -45,20 +44,24 @@ def validate(
     raw: object,
     problems: Problems,
     locate: Callable[[tuple[str | int, ...]], str] = lambda path: ".".join(map(str, path)),
+    *,
+    incomplete: bool = False,
 ) -> Model | None:
     """Return `raw` as a `model`, or None after noting every problem in it.
 
-    `locate` gives the key, as the user wrote it, of a path inside `raw`.
+    `locate` gives the key, as the user wrote it, of a path inside `raw`. With `incomplete`
+    missing keys are no problem.
     """
     try:
         return model.model_validate(raw)
     except ValidationError as error:
         for item in error.errors():
-            key = locate(item["loc"])
+            key = locate(tuple(part for part in item["loc"] if part != "[key]"))
             if item["type"] == "extra_forbidden":
                 problems.add(key, "no such key", item["input"])
             elif item["type"] == "missing":
-                problems.add(key, "a value", "nothing")
+                if not incomplete:
+                    problems.note(key, "expected a value, got nothing")
             else:
                 problems.add(key, _expectation(item["msg"]), item["input"])
         return None
@@ -96,9 +99,43 @@ def read_top(raw: Mapping[str, Any], problems: Problems) -> Top | None:
 
 
 def read_settings(
-    raw: Mapping[str, Any], datasets: Iterable[str], problems: Problems
+    raw: Mapping[str, Any],
+    datasets: Iterable[str],
+    known: Iterable[str],
+    problems: Problems,
 ) -> dict[str, Settings]:
-    """Validate every section for every data set; overrides are named by their own key."""
+    """Validate every section for every data set; overrides are named by their own key.
+
+    `datasets` are those that an experiment uses. An override for another of the `known`
+    ones may be incomplete; one for a data set that is not known is a problem.
+    """
+    base, overrides = _split(raw, problems)
+    used, named = list(datasets), {d for own in overrides.values() for d in own}
+    for name, own in overrides.items():
+        for dataset in own:
+            if dataset not in known:
+                problems.add(f"{name}.{OVERRIDES}", f"any of {', '.join(known)}", dataset)
+    settings = {}
+    for dataset in [*used, *sorted(named & set(known) - set(used))]:
+        sections: dict[str, Any] = {}
+        for name in SECTIONS:
+            own = overrides[name].get(dataset, {})
+            sections[name] = validate(
+                section_model(name),
+                merge(base[name], own),
+                problems,
+                partial(_locate, name, dataset, own),
+                incomplete=dataset not in used,
+            )
+        if all(sections.values()):
+            settings[dataset] = Settings(**sections)
+    return settings
+
+
+def _split(
+    raw: Mapping[str, Any], problems: Problems
+) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+    """Every section without its overrides, and the overrides by data set."""
     base, overrides = {}, {}
     for name in SECTIONS:
         section = raw.get(name)
@@ -106,18 +143,9 @@ def read_settings(
             problems.add(name, "a section", "nothing" if section is None else section)
             section = {}
         base[name] = {k: v for k, v in section.items() if k != OVERRIDES}
-        overrides[name] = section.get(OVERRIDES) or {}
-        if not isinstance(overrides[name], Mapping):
-            problems.add(f"{name}.{OVERRIDES}", "data sets", overrides[name])
-            overrides[name] = {}
-    settings = {}
-    for dataset in datasets:
-        sections: dict[str, Any] = {}
-        for name in SECTIONS:
-            own = overrides[name].get(dataset, {})
-            model: Any = Settings.model_fields[name].annotation
-            locate = partial(_locate, name, dataset, own)
-            sections[name] = validate(model, merge(base[name], own), problems, locate)
-        if all(sections.values()):
-            settings[dataset] = Settings(**sections)
-    return settings
+        own = section.get(OVERRIDES) or {}
+        if not isinstance(own, Mapping):
+            problems.add(f"{name}.{OVERRIDES}", "data sets", own)
+            own = {}
+        overrides[name] = dict(own)
+    return base, overrides

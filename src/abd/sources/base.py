@@ -42,15 +42,20 @@ class Batch:
 class Context:
     """What every source is built with, besides its own settings and its pool.
 
-    teacher: frozen, in eval mode, on `device`. vaccine: None for plain distillation;
-    suspicious_weight: the loss weight of samples that it flags (section 6.4). seed: of
-    all the source's streams.
+    teacher: frozen, in eval mode, on `device`, for images of `size` x `size` pixels and
+    `n_classes` classes. seed: of all the source's streams.
+    rounds: the length of a whole run, which schedules count on. vaccine: None for plain
+    distillation; suspicious_weight: the loss weight of samples that it flags
+    (section 6.4).
     """
 
     teacher: nn.Module
     normalize: Normalization
     device: torch.device
+    size: int
+    n_classes: int
     seed: int
+    rounds: int
     vaccine: ShuffledTeacher | None = None
     suspicious_weight: float = 1.0
 
@@ -58,15 +63,10 @@ class Context:
 class Source(Protocol):
     """Produces batches, and defines the distillation loss on them.
 
-    `rounds`: the length of a whole run; `rounds_per_epoch`: what "epoch" means in
-    params.yaml; `tau`: temperature of the method's own divergence; `optimizer`: the
-    student's. `batches` must depend on nothing but the streams of its round, the student
-    and the source's own state, so that a run can go on anywhere.
+    `optimizer`: the student's. `batches` must depend on nothing but the streams of its
+    round, the student and the source's own state, so that a run can go on anywhere.
     """
 
-    rounds: int
-    rounds_per_epoch: int
-    tau: float
     optimizer: OptimizerSpec
 
     def batches(self, index: int, student: nn.Module) -> Iterator[Batch]:

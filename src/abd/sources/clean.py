@@ -42,7 +42,8 @@ class CleanSource(PixelPool):
         pool: Mapping[str, np.ndarray],
         *,
         batch: int,
-        epochs: int,
+        crop_pad: int,
+        hflip: bool,
         lr: float,
         momentum: float,
         weight_decay: float,
@@ -53,11 +54,12 @@ class CleanSource(PixelPool):
     ) -> None:
         subset = clean_subset(len(pool["x_train"]), fraction, subset_seed)
         images = to_pixels(pool["x_train"][subset])
-        super().__init__(context, images, batch, drop_last=False)
+        super().__init__(
+            context, images, batch=batch, drop_last=False, crop_pad=crop_pad, hflip=hflip
+        )
         self.labels = torch.from_numpy(pool["y_train"][subset]).to(context.device)
         self.alpha = alpha
         self.tau = tau
-        self.rounds = epochs * self.rounds_per_epoch
         self.optimizer = OptimizerSpec("sgd", constant(lr), momentum, weight_decay)
 
     def batches(self, index: int, student: nn.Module) -> Iterator[Batch]:

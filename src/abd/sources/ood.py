@@ -23,7 +23,8 @@ from abd.sources.pool import PixelPool, taught, weighted_mean
 class OodSource(PixelPool):
     """Batches of augmented patches, and the OOD distillation loss.
 
-    `pool` holds "patches", uint8 (N, H, W, 3); the settings are section `distill.ood`.
+    `pool` holds "patches", uint8 (N, H, W, 3); the settings are those of section
+    `distill.ood`.
     """
 
     def __init__(
@@ -32,7 +33,8 @@ class OodSource(PixelPool):
         pool: Mapping[str, np.ndarray],
         *,
         batch: int,
-        epochs: int,
+        crop_pad: int,
+        hflip: bool,
         lr: float,
         schedule: str,
         milestones: list[int],
@@ -40,15 +42,20 @@ class OodSource(PixelPool):
         tau: float,
         cutmix_beta: float,
     ) -> None:
-        super().__init__(context, to_pixels(pool["patches"]), batch, drop_last=True)
+        super().__init__(
+            context,
+            to_pixels(pool["patches"]),
+            batch=batch,
+            drop_last=True,
+            crop_pad=crop_pad,
+            hflip=hflip,
+        )
         self.tau = tau
         self.cutmix_beta = cutmix_beta
-        per_epoch = self.rounds_per_epoch
-        self.rounds = epochs * per_epoch
         if schedule == "cosine":
-            by_round = cosine(lr, self.rounds)
+            by_round = cosine(lr, context.rounds)
         else:
-            by_round = steps(lr, [m * per_epoch for m in milestones], gamma)
+            by_round = steps(lr, [m * self.rounds_per_epoch for m in milestones], gamma)
         self.optimizer = OptimizerSpec("adam", by_round)
 
     def batches(self, index: int, student: nn.Module) -> Iterator[Batch]:

@@ -11,14 +11,23 @@ from abd.sources.base import Batch, Context
 from abd.state import State
 from abd.vaccine import agreement, sample_weights
 
-CROP_PAD = 4
-
 
 class PixelPool:
-    """A pool of uint8 images (N, 3, H, W), visited in a new order every epoch."""
+    """A pool of uint8 images (N, 3, H, W), visited in a new order every epoch.
+
+    Batches are cropped after padding by `crop_pad` pixels, and mirrored half the time
+    where `hflip` says so.
+    """
 
     def __init__(
-        self, context: Context, pixels: Tensor, batch: int, drop_last: bool
+        self,
+        context: Context,
+        pixels: Tensor,
+        *,
+        batch: int,
+        drop_last: bool,
+        crop_pad: int,
+        hflip: bool,
     ) -> None:
         if len(pixels) < batch:
             raise ValueError(f"pool: expected at least {batch} images, got {len(pixels)}")
@@ -26,6 +35,7 @@ class PixelPool:
         self.pixels = pixels.to(context.device)
         self.batch = batch
         self.seed = context.seed
+        self.crop_pad, self.hflip = crop_pad, hflip
         self.rounds_per_epoch = len(pixels) // batch
         if not drop_last and len(pixels) % batch:
             self.rounds_per_epoch += 1
@@ -42,11 +52,13 @@ class PixelPool:
         return self._order[place * self.batch : (place + 1) * self.batch]
 
     def augmented(self, index: int) -> tuple[Tensor, Tensor, torch.Generator]:
-        """Flipped and cropped pixels of round `index`, their indices, and its stream."""
+        """Augmented pixels of round `index`, their indices, and its stream."""
         idx = self.batch_idx(index)
         stream = torch_stream(self.seed, "pool", "augment", index)
         pixels = self.pixels[idx.to(self.context.device)]
-        return random_crop(random_hflip(pixels, stream), CROP_PAD, stream), idx, stream
+        if self.hflip:
+            pixels = random_hflip(pixels, stream)
+        return random_crop(pixels, self.crop_pad, stream), idx, stream
 
     def save(self, state: State) -> None:
         """Put nothing: the position is all there is to know."""

@@ -1,7 +1,8 @@
 """The stages: one thin command each. Parse, load, call, save.
 
 `STAGES` names every stage's inputs and outputs; the command line and the rules use the
-same names. An input ending in "?" may be left out.
+same names. An input ending in "?" may be left out or stay empty, one ending in "*" be
+several files.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ class Stage:
     outputs: tuple[str, ...]
 
     def required(self) -> set[str]:
-        """Names that must be given: every output, and every input without "?"."""
-        return {*self.outputs, *(name for name in self.inputs if name[-1] != "?")}
+        """Names that must be given: every output, and every input not marked."""
+        return {*self.outputs, *(name for name in self.inputs if name[-1] not in "?*")}
 
     def input_names(self) -> list[str]:
-        """Input names without the "?"."""
-        return [name.rstrip("?") for name in self.inputs]
+        """Input names without their mark."""
+        return [name.rstrip("?*") for name in self.inputs]
 
 
 STAGES = {
@@ -36,7 +37,7 @@ STAGES = {
     ),
     "patches": Stage(
         help="cut patches from single photographs",
-        inputs=(),
+        inputs=("photos*",),
         outputs=("patches",),
     ),
     "poison": Stage(
@@ -51,7 +52,7 @@ STAGES = {
     ),
     "surrogate": Stage(
         help="run the first batches of plain distillation and cache them",
-        inputs=("teacher", "pool"),
+        inputs=("teacher", "pool?"),
         outputs=("cache", "warm", "history"),
     ),
     "vaccine": Stage(
@@ -63,7 +64,7 @@ STAGES = {
         help="distil the student: plain, with the first vaccine or with the searched one",
         inputs=(
             "teacher",
-            "pool",
+            "pool?",
             "warm?",
             "vaccine?",
             "permutations?",
@@ -76,7 +77,7 @@ STAGES = {
     ),
     "retrospect": Stage(
         help="let the student find and unlearn its own backdoor",
-        inputs=("teacher", "pool", "state", "final?", "vaccine?", "monitor?"),
+        inputs=("teacher", "pool?", "state", "final?", "vaccine?", "monitor?"),
         outputs=("student", "history"),
     ),
     "evaluate": Stage(

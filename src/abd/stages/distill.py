@@ -9,14 +9,15 @@ import torch
 from torch import nn
 
 from abd.distillation import Distillation
-from abd.seeding import torch_stream
-from abd.stages.drive import Driver, watch
+from abd.stages.distilling import draw, load_teacher, make_source, new_student
+from abd.stages.drive import Driver
 from abd.stages.job import Job, say
-from abd.stages.load import load_teacher, make_source, new_student, use_numerics
+from abd.stages.load import use_numerics
+from abd.stages.watch import watch
 from abd.storage.checkpoints import read_state, read_tensors, write_net, write_state
 from abd.storage.files import read_json, replacing
 from abd.storage.results import write_history
-from abd.vaccine import Permutations, ShuffledTeacher, draw_trial
+from abd.vaccine import Permutations, ShuffledTeacher
 
 PLAIN = {"state": "plain_state", "student": "plain_student", "history": "plain_history"}
 
@@ -40,18 +41,15 @@ def run(job: Job) -> Mapping[str, object]:
         distillation.load(read_state(job.inputs["warm"]))
     start = distillation.position
     driver = Driver(job, distillation, config["total"], watch(job, student, device))
-    at_lambda = job.work / "lambda.safetensors"
     if distillation.position <= config["lambda"]:
         driver.until(config["lambda"])
-        write_state(at_lambda, distillation.state())
+        driver.mark("lambda")
     driver.until(config["total"])
 
-    with replacing(job.outputs["state"]) as temporary:
-        shutil.copyfile(at_lambda, temporary)
+    write_state(job.outputs["state"], driver.marked("lambda"))
     write_net(job.outputs["student"], student)
     write_history(job.outputs["history"], driver.history)
     driver.done()
-    at_lambda.unlink()
     return {"rounds": distillation.position - start}
 
 
@@ -70,13 +68,9 @@ def _vaccine(job: Job, teacher: nn.Module) -> ShuffledTeacher | None:
     if config["guard"] == "plain":
         return None
     if config["guard"] == "first":
-        settings = config["vaccine"]
-        stream = torch_stream(config["seed"], "vaccine", 0)
-        members = draw_trial(teacher, settings["n_conv"], settings["members"], stream)
-        return ShuffledTeacher(teacher, members)
+        return ShuffledTeacher(teacher, draw(job, teacher, 0))
     tensors, _ = read_tensors(job.inputs["permutations"])
-    members = _members(tensors)
-    return ShuffledTeacher(teacher, members)
+    return ShuffledTeacher(teacher, _members(tensors))
 
 
 def _members(tensors: Mapping[str, torch.Tensor]) -> list[Permutations]:

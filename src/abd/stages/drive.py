@@ -11,16 +11,12 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol
-
-import torch
-from torch import nn
 
 from abd.errors import AbdError, Interrupted
 from abd.history import Record
-from abd.monitor import EvalMonitor
 from abd.stages.job import Job, say
-from abd.stages.load import load_test
 from abd.state import State
 from abd.storage.checkpoints import read_state, write_state
 
@@ -48,19 +44,6 @@ class Run(Protocol):
         ...
 
 
-def watch(job: Job, net: nn.Module, device: torch.device) -> Observe | None:
-    """Let the monitor, where the job has one, look at `net` now and then and at the end."""
-    if "monitor" not in job.inputs:
-        return None
-    monitor = EvalMonitor(load_test(job, "monitor", device))
-    every, total = job.config["eval_every"], job.config["total"]
-
-    def observe(position: int) -> Mapping[str, float]:
-        return monitor(net) if position % every == 0 or position == total else {}
-
-    return observe
-
-
 class Driver:
     """Runs a loop to a position, and remembers its history and its checkpoints."""
 
@@ -77,13 +60,17 @@ class Driver:
         self.observe = observe
         self.history: list[Record] = []
         self.path = job.work / "checkpoint.safetensors"
+        self._marked: list[str] = []
         self._said = time.monotonic()
         self._saved = time.monotonic()
         self._shown: dict[str, float] = {}
         self._resume()
 
     def until(self, stop: int) -> None:
-        """Work until `stop`; Interrupted, with the checkpoint saved, after a signal."""
+        """Work until `stop`; Interrupted, with the checkpoint saved, after a signal.
+
+        Raises AbdError where the state is no longer finite; the last good one is kept.
+        """
         with _signals() as caught:
             for record in self.run.run(stop):
                 self._note(record)
@@ -95,10 +82,42 @@ class Driver:
                         f"{self.job.stage}: stopped by {caught[0]} at "
                         f"{self.run.position}/{self.total}; start again to go on from there"
                     )
+        self._good_state()
+
+    def mark(self, name: str) -> None:
+        """Keep the state as it is now under a name; a stop does not lose it."""
+        self._write(self._marked_path(name))
+        self._marked.append(name)
+
+    def marked(self, name: str) -> State:
+        """Return the state that `mark` kept."""
+        state, _ = self._read(self._marked_path(name))
+        return state
 
     def done(self) -> None:
-        """Remove the working checkpoint: the results are written."""
-        self.path.unlink(missing_ok=True)
+        """Remove what was kept for going on: the results are written."""
+        for path in (self.path, *map(self._marked_path, self._marked)):
+            path.unlink(missing_ok=True)
+
+    def _marked_path(self, name: str) -> Path:
+        return self.job.work / f"{name}.safetensors"
+
+    def _good_state(self) -> State:
+        """The state of the run; AbdError where it is not finite."""
+        state = self.run.state()
+        bad = state.not_finite()
+        if bad:
+            raise AbdError(
+                f"{self.job.stage}: expected finite numbers at {self.run.position}/"
+                f"{self.total}, got NaN or inf in {bad[0]}; {self._kept()}; lower the "
+                "learning rate"
+            )
+        return state
+
+    def _kept(self) -> str:
+        if self.path.is_file():
+            return f"the last good state is kept in {self.path}"
+        return "no state was saved before"
 
     def _note(self, record: Record | None) -> None:
         values = dict(record.values) if record else {}
@@ -120,29 +139,42 @@ class Driver:
         say(f"progress {self.run.position}/{self.total}  {shown}")
 
     def _save(self) -> None:
-        state = self.run.state()
+        self._write(self.path)
+        self._saved = time.monotonic()
+
+    def _write(self, path: Path) -> None:
+        state = self._good_state()
         state.values["driver"] = {
             "key": self.job.key,
             "history": [[r.step, r.values] for r in self.history],
+            "marked": self._marked,
         }
-        write_state(self.path, state)
-        self._saved = time.monotonic()
+        write_state(path, state)
 
     def _resume(self) -> None:
         if not self.path.is_file():
             return
         try:
-            state = read_state(self.path)
+            state, own = self._read(self.path)
+            for name in own["marked"]:
+                self._read(self._marked_path(name))
         except AbdError as error:
             say(f"working checkpoint discarded: {error}")
-            return
-        own: dict[str, Any] = state.values.pop("driver", {})
-        if own.get("key") != self.job.key:
-            say(f"working checkpoint discarded: {self.path} is of other params or inputs")
+            for path in self.job.work.glob("*.safetensors"):
+                path.unlink()
             return
         self.run.load(state)
         self.history = [Record(step, values) for step, values in own["history"]]
+        self._marked = own["marked"]
         say(f"going on from the working checkpoint at {self.run.position}/{self.total}")
+
+    def _read(self, path: Path) -> tuple[State, dict[str, Any]]:
+        """A kept state and what was noted with it; AbdError where it is not this job's."""
+        state = read_state(path)
+        own: dict[str, Any] = state.values.pop("driver", {})
+        if own.get("key") != self.job.key:
+            raise AbdError(f"{path} is of other params, code or inputs")
+        return state, own
 
 
 @contextmanager

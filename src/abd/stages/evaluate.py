@@ -7,7 +7,8 @@ from dataclasses import asdict
 from abd.metrics import evaluate
 from abd.nets import build_net
 from abd.stages.job import Job
-from abd.stages.load import load_test, place, use_numerics
+from abd.stages.load import place, use_numerics
+from abd.stages.testset import load_test
 from abd.storage.checkpoints import read_net
 from abd.storage.files import write_json
 

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from abd.distillation import Distillation
 from abd.retrospection import RetrospectionSettings, SelfRetrospection
 from abd.schedules import cosine
-from abd.stages.drive import Driver, watch
+from abd.stages.distilling import load_teacher, make_source, new_student
+from abd.stages.drive import Driver
 from abd.stages.job import Job, say
-from abd.stages.load import load_teacher, make_source, new_student, use_numerics
+from abd.stages.load import use_numerics
+from abd.stages.watch import watch
 from abd.storage.checkpoints import read_state, write_net
 from abd.storage.files import read_json, replacing
 from abd.storage.results import write_history
@@ -40,7 +42,7 @@ def run(job: Job) -> Mapping[str, object]:
         seed=config["seed"],
         log_every=config["log_every"],
         optimizer=source.optimizer.with_lr(lambda position: falling(position - start)),
-        extra=SelfRetrospection(RetrospectionSettings(**settings), teacher),
+        extra=SelfRetrospection(RetrospectionSettings(**settings), teacher).step,
     )
     distillation.load(read_state(job.inputs["state"]), fresh_optimizer=True)
     driver = Driver(job, distillation, total, watch(job, student, device))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abd.distillation import Distillation
+from abd.stages.distilling import load_teacher, make_source, new_student
 from abd.stages.drive import Driver
 from abd.stages.job import Job
-from abd.stages.load import load_teacher, make_source, new_student, use_numerics
+from abd.stages.load import use_numerics
 from abd.storage.checkpoints import write_state, write_tensors
 from abd.storage.results import write_history
 from abd.surrogate import CachingSource

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from abd.errors import AbdError
-from abd.metrics import evaluate
-from abd.monitor import EvalMonitor
+from abd.metrics import EvalSet, evaluate
 from abd.nets import build_net
 from abd.optim import OptimizerSpec
 from abd.pixels import to_pixels
@@ -14,7 +14,8 @@ from abd.schedules import cosine
 from abd.seeding import torch_stream
 from abd.stages.drive import Driver
 from abd.stages.job import Job
-from abd.stages.load import load_test, normalization, place, use_numerics
+from abd.stages.load import normalization, place, use_numerics
+from abd.stages.testset import load_test
 from abd.storage.arrays import read_arrays, read_dataset
 from abd.storage.checkpoints import write_net
 from abd.storage.results import write_history
@@ -49,7 +50,7 @@ def run(job: Job) -> None:
         batch=settings["batch"],
         crop_pad=settings["crop_pad"],
         hflip=settings["hflip"],
-        judge=EvalMonitor(test),
+        judge=lambda net: _judge(net, test),
         select_best=settings["select"] == "best",
     )
     driver = Driver(job, training, settings["epochs"])
@@ -66,3 +67,9 @@ def run(job: Job) -> None:
     write_net(job.outputs["weights"], net)
     write_history(job.outputs["history"], driver.history)
     driver.done()
+
+
+def _judge(net: nn.Module, test: EvalSet) -> dict[str, float]:
+    """Acc and ASR of an epoch: the attacker may choose the best one by them."""
+    counts = evaluate(net, test)
+    return {"acc": counts.acc, "asr": counts.asr}

@@ -7,13 +7,13 @@ from dataclasses import asdict
 import torch
 
 from abd.errors import AbdError
-from abd.seeding import torch_stream
+from abd.stages.distilling import draw, load_teacher
 from abd.stages.job import Job, say
-from abd.stages.load import load_teacher, normalization, use_numerics
+from abd.stages.load import normalization, use_numerics
 from abd.storage.arrays import write_arrays
 from abd.storage.checkpoints import read_tensors, write_tensors
 from abd.storage.files import write_json
-from abd.vaccine import draw_trial, first_accepted, score_tail, score_trials
+from abd.vaccine import first_accepted, score_tail, score_trials
 
 BATCH = 256
 
@@ -26,15 +26,7 @@ def run(job: Job) -> None:
     cache, _ = read_tensors(job.inputs["cache"])
     images, weights = cache["images"], cache["weights"]
     normalize = normalization(config["images"])
-    trials = [
-        draw_trial(
-            teacher,
-            settings["n_conv"],
-            settings["members"],
-            torch_stream(config["seed"], "vaccine", trial),
-        )
-        for trial in range(settings["trials"])
-    ]
+    trials = [draw(job, teacher, trial) for trial in range(settings["trials"])]
     batches = (
         normalize(part.to(device)) if part.dtype == torch.uint8 else part.to(device)
         for part in images.split(BATCH)

@@ -1,0 +1,28 @@
+"""What planning knows of the surrogate sources: their settings and their lengths.
+
+A source is registered by the class of its settings, a `SourceSettings`, which names the
+class that does the work. Other packages add sources through the entry-point group
+`abd.sources`.
+"""
+
+from abd.config.sources.base import SourceSettings
+from abd.registry import Registry
+
+__all__ = ["SOURCES", "SourceSettings", "settings_class"]
+
+SOURCES = Registry(
+    "source",
+    "abd.sources",
+    {
+        "clean": "abd.config.sources.clean:CleanSettings",
+        "ood": "abd.config.sources.ood:OodSettings",
+    },
+)
+
+
+def settings_class(name: str) -> type[SourceSettings]:
+    """Return the class of a source's section `distill.<name>`; AbdError without one."""
+    settings = SOURCES.load(name)
+    assert isinstance(settings, type)
+    assert issubclass(settings, SourceSettings)
+    return settings

@@ -1,0 +1,76 @@
+"""The contract of a source's settings, its section `distill.<source>`."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal, Self
+
+from abd.config.fields import BatchSize, Count, Rate, Section, Whole
+
+Pool = Literal["patches", "dataset"]
+
+
+class SourceSettings(Section):
+    """Settings of one source, and what planning derives from them.
+
+    `build` names the class that does the work, "module:Class", called with an
+    `abd.sources.base.Context`, the arrays of its pool, and `arguments()` by name.
+    `pool` names the images that it draws from, None if it makes its own.
+    """
+
+    build: ClassVar[str]
+    pool: ClassVar[Pool | None] = None
+
+    batch: BatchSize
+    tau: Rate  # temperature of the method's divergence, and SR's unless it has its own
+
+    def epochs_in_all(self) -> int:
+        """Length of a whole run in epochs, the unit of `retrospect.<source>.last`."""
+        raise NotImplementedError
+
+    def rounds_per_epoch(self, n_pool: int) -> int:
+        """Rounds of an epoch, with a pool of `n_pool` images."""
+        raise NotImplementedError
+
+    def scaled(self, budget: float) -> Self:
+        """These settings with every length shortened to its share `budget`."""
+        raise NotImplementedError
+
+    def drawn(self, n_pool: int) -> int:
+        """How many images of its pool the source uses."""
+        return n_pool
+
+    def arguments(self) -> dict[str, Any]:
+        """What the source is built with, by name; its lengths come as rounds."""
+        return self.model_dump()
+
+
+class PoolSettings(SourceSettings):
+    """What sources have in common that pass over a fixed pool, epoch by epoch."""
+
+    drop_last: ClassVar[bool]
+
+    epochs: Count
+    crop_pad: Whole
+    hflip: bool
+
+    def epochs_in_all(self) -> int:
+        """The epochs of a whole run."""
+        return self.epochs
+
+    def rounds_per_epoch(self, n_pool: int) -> int:
+        """Batches of an epoch, the last incomplete one counted unless it is dropped."""
+        whole, rest = divmod(self.drawn(n_pool), self.batch)
+        return whole + (rest > 0 and not self.drop_last)
+
+    def arguments(self) -> dict[str, Any]:
+        """Every setting but the epochs."""
+        return self.model_dump(exclude={"epochs"})
+
+    def scaled(self, budget: float) -> Self:
+        """With fewer epochs, at least 1."""
+        return self.model_copy(update={"epochs": shortened(self.epochs, budget)})
+
+
+def shortened(length: int, budget: float, least: int = 1) -> int:
+    """`budget` times `length`, rounded, and not below `least` (or `length` itself)."""
+    return max(min(least, length), round(length * budget))

@@ -1,0 +1,69 @@
+"""What the stages of a distillation load alike: teacher, student, source, vaccine."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from abd.config.sources import settings_class
+from abd.errors import AbdError
+from abd.nets import build_net
+from abd.registry import load_object
+from abd.seeding import torch_stream
+from abd.sources.base import Context, Source
+from abd.stages.job import Job
+from abd.stages.load import normalization, place
+from abd.storage.arrays import read_arrays
+from abd.storage.checkpoints import read_net
+from abd.vaccine import Permutations, ShuffledTeacher, draw_trial
+
+
+def load_teacher(job: Job, device: torch.device) -> nn.Module:
+    """Load the frozen teacher, in eval mode."""
+    config = job.config
+    net = build_net(config["teacher_net"], config["images"]["n_classes"])
+    read_net(job.inputs["teacher"], net)
+    return place(net, device).eval().requires_grad_(False)
+
+
+def new_student(job: Job, device: torch.device) -> nn.Module:
+    """Build the student with the initial weights of its seed."""
+    config = job.config
+    init = torch_stream(config["seed"], "student", "init")
+    net = build_net(config["student_net"], config["images"]["n_classes"], init)
+    return place(net, device)
+
+
+def make_source(
+    job: Job,
+    teacher: nn.Module,
+    device: torch.device,
+    vaccine: ShuffledTeacher | None = None,
+) -> Source:
+    """Build the job's surrogate source from its pool and its settings."""
+    config = job.config
+    context = Context(
+        teacher=teacher,
+        normalize=normalization(config["images"]),
+        device=device,
+        size=config["images"]["size"],
+        n_classes=config["images"]["n_classes"],
+        seed=config["seed"],
+        rounds=config["total"],
+        vaccine=vaccine,
+        suspicious_weight=config.get("suspicious_weight", 1.0),
+    )
+    pool = read_arrays(job.inputs["pool"]) if "pool" in job.inputs else {}
+    build = load_object(settings_class(config["source"]).build)
+    source: Source = build(context, pool, **config["settings"])
+    return source
+
+
+def draw(job: Job, teacher: nn.Module, trial: int) -> list[Permutations]:
+    """Draw the shuffles of a trial; AbdError where the teacher has too few convolutions."""
+    settings = job.config["vaccine"]
+    stream = torch_stream(job.config["seed"], "vaccine", trial)
+    try:
+        return draw_trial(teacher, settings["n_conv"], settings["members"], stream)
+    except ValueError as error:
+        raise AbdError(f"params.yaml: vaccine.{error}") from None

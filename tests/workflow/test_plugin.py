@@ -1,0 +1,120 @@
+"""A source from a package of somebody else's, through the whole DAG."""
+
+import json
+
+import pytest
+
+SOURCE = """
+from typing import ClassVar
+
+import torch
+
+from abd.config.fields import Count, Rate
+from abd.config.sources import SourceSettings
+from abd.losses import mean_kl
+from abd.optim import OptimizerSpec
+from abd.schedules import cosine
+from abd.seeding import torch_stream
+from abd.sources.base import Batch
+
+
+class NoiseSettings(SourceSettings):
+    build: ClassVar[str] = "noise_source:NoiseSource"
+    steps: Count
+    lr: Rate
+
+    def epochs_in_all(self):
+        return self.steps
+
+    def rounds_per_epoch(self, n_pool):
+        return 1
+
+    def scaled(self, budget):
+        return self.model_copy(update={"steps": max(1, round(budget * self.steps))})
+
+
+class NoiseSource:
+    def __init__(self, context, pool, *, batch, tau, steps, lr):
+        assert not pool
+        self.context, self.batch, self.tau = context, batch, tau
+        self.optimizer = OptimizerSpec("adam", cosine(lr, context.rounds))
+
+    @torch.no_grad()
+    def batches(self, index, student):
+        stream = torch_stream(self.context.seed, "noise", index)
+        size = self.context.size
+        x = torch.randn(self.batch, 3, size, size, generator=stream)
+        yield Batch(x, self.context.teacher(x))
+
+    def loss(self, logits, batch):
+        return mean_kl(batch.teacher_logits, logits, self.tau)
+
+    def save(self, state):
+        pass
+
+    def load(self, state):
+        pass
+"""
+PARAMS = {
+    "experiments": {
+        "demo": {
+            "title": "noise",
+            "grids": [
+                {
+                    "dataset": "digits",
+                    "triggers": ["badnet_sq"],
+                    "teacher": "wrn-10-1",
+                    "student": "wrn-10-1",
+                    "sources": ["noise"],
+                    "defenses": ["sv", "abd"],
+                    "teacher_seed": 0,
+                    "seeds": [0],
+                }
+            ],
+        }
+    },
+    "surrogate": {"warm": {"noise": 4}, "skip": {"noise": 1}},
+    "distill": {"noise": {"batch": 16, "tau": 2.0, "steps": 9, "lr": 0.001}},
+    "retrospect": {"noise": {"last": 3, "lr": 0.001, "portion": 0.5, "weight": 1.0}},
+}
+
+
+@pytest.fixture
+def installed(tmp_path):
+    """The folder of an installed package with one source in it."""
+    site = tmp_path / "site"
+    info = site / "noise_source-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "noise_source.py").write_text(SOURCE)
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: noise-source\nVersion: 1.0\n"
+    )
+    (info / "entry_points.txt").write_text(
+        "[abd.sources]\nnoise = noise_source:NoiseSettings\n"
+    )
+    return site
+
+
+def test_a_foreign_source_goes_through_the_whole_dag(copied, installed):
+    copied.edit(PARAMS)
+    copied.snakemake(PYTHONPATH=str(installed))
+    records = json.loads((copied.folder / "reports/summary.json").read_text())
+    assert [(r["source"], r["defense"]) for r in records] == [
+        ("noise", "sv"),
+        ("noise", "abd"),
+    ]
+    key = "digits/badnet_sq/wrn-10-1-t0/noise/wrn-10-1-s0"
+    record = json.loads(
+        (copied.folder / f"results/distill/{key}/plain/record.json").read_text()
+    )
+    assert record["facts"] == {"rounds": 5}
+    assert {"module": "noise_source", "plugin": "noise-source 1.0"} in record["config"][
+        "members"
+    ]
+
+
+def test_without_the_package_the_name_is_refused(copied):
+    copied.edit(PARAMS)
+    done = copied.snakemake("-n", check=False)
+    assert done.returncode == 1
+    assert "sources: expected one of clean, ood, got 'noise'" in done.stderr
