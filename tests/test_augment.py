@@ -72,6 +72,12 @@ def test_normalisation_by_hand():
     assert normalize(pixels).flatten().tolist() == pytest.approx([-1.0, 3.0, 0.2])
 
 
+def test_normalisation_leaves_its_input_alone():
+    pixels = torch.full((1, 3, 2, 2), 9.0).contiguous(memory_format=torch.channels_last)
+    Normalization((0.5,) * 3, (0.25,) * 3)(pixels)
+    assert (pixels == 9.0).all()
+
+
 def test_pixels_are_channels_first(images):
     pixels = to_pixels(images)
     assert pixels.shape == (12, 3, 16, 16)

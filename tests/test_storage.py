@@ -220,3 +220,20 @@ def test_a_missing_artifact_names_how_it_is_made(tmp_path):
         AbdError, match=r"gone: expected an artifact, got no file; make it anew with"
     ):
         check_artifact(tmp_path / "gone")
+
+
+@pytest.mark.parametrize("content", [b"", b'{"outputs": ', b"[]", b"\xff"])
+def test_a_damaged_record_is_one_line(artifact, content):
+    (artifact.parent / "record.json").write_bytes(content)
+    with pytest.raises(AbdError, match=r"record\.json: damaged .* snakemake -R"):
+        check_artifact(artifact)
+
+
+@pytest.mark.parametrize("read", [read_json, read_history, read_arrays, read_tensors])
+@pytest.mark.parametrize("content", [None, b"half a fi"])
+def test_files_that_are_missing_or_cut_are_one_line(tmp_path, read, content):
+    path = tmp_path / "file"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(AbdError, match="file: expected a"):
+        read(path)

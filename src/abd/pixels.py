@@ -28,4 +28,4 @@ class Normalization:
             [m / s for m, s in zip(self.mean, self.std, strict=True)], device=pixels.device
         )
         x = pixels.to(torch.float32).contiguous(memory_format=torch.channels_last)
-        return x.mul_(scale.view(3, 1, 1)).sub_(shift.view(3, 1, 1))
+        return x * scale.view(3, 1, 1) - shift.view(3, 1, 1)

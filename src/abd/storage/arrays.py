@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from abd.data.arrays import ArrayDataset
+from abd.errors import AbdError
 from abd.storage.files import replacing
 
 DATASET_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
@@ -19,9 +21,12 @@ def write_arrays(path: Path, **arrays: np.ndarray) -> None:
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Read all arrays of a file."""
-    with np.load(path, allow_pickle=False) as archive:
-        return dict(archive)
+    """Read all arrays of a file; AbdError where it is not there, or no such file."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return dict(archive)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise AbdError(f"{path}: expected an .npz file of arrays, got {error}") from None
 
 
 def write_dataset(path: Path, dataset: ArrayDataset) -> None:

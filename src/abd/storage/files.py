@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from abd.errors import AbdError
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -50,8 +52,11 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read a JSON file; AbdError where it is not there, or not whole."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise AbdError(f"{path}: expected a JSON file, got {error}") from None
 
 
 def sha256(path: Path) -> str:

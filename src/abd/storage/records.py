@@ -69,8 +69,11 @@ def check_artifact(path: Path) -> str:
     actual = sha256(path)
     record = record_path(path)
     if record.is_file():
-        contents = read_json(record)
-        expected = contents["outputs"].get(path.name, actual)
+        try:
+            contents = read_json(record)
+            expected = contents["outputs"].get(path.name, actual)
+        except (AbdError, KeyError, TypeError) as error:
+            raise AbdError(f"{record}: damaged ({error}); {remake}") from None
         if expected != actual:
             raise AbdError(
                 f"{path}: damaged: expected sha256 {expected[:12]} as written by rule "

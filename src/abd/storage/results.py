@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from abd.errors import AbdError
 from abd.history import Record
 from abd.storage.files import write_text
 
@@ -31,5 +32,8 @@ def read_curve(paths: Iterable[Path]) -> list[dict[str, float]]:
 
 
 def read_history(path: Path) -> list[dict[str, float]]:
-    """Read the lines of a history."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    """Read the lines of a history; AbdError where it is not there, or not whole."""
+    try:
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError) as error:
+        raise AbdError(f"{path}: expected a history, got {error}") from None

@@ -147,10 +147,14 @@ def sync(results: Path) -> None:
                 n_sent += 1
     except (MlflowException, OSError) as error:
         raise AbdError(
-            f"MLflow at {uri}: expected to send runs, got {str(error).splitlines()[0]}; "
+            f"MLflow at {uri}: expected to send runs, got {_first_line(error)}; "
             "nothing is lost: send them later with abd track sync"
         ) from None
     print(f"MLflow at {uri}: {n_sent} run(s) sent, {n_same} unchanged")
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 @contextmanager
