@@ -176,13 +176,15 @@ def test_wrong_params_name_key_expectation_and_value(raw, changes, message):
         (
             "teacher",
             "vgg-16",
-            "teacher: network: expected wrn-<depth>-<width>, got 'vgg-16'",
+            "teacher: network: expected resnet-<18 or 34>[-imagenet], wrn-<depth>-<width> or "
+            "package.module:Class, got 'vgg-16'",
         ),
         ("student", "wrn-17-1", "student: network: expected a depth of 6 n + 4"),
         (
             "student",
             "wrn-16",
-            "student: network: expected wrn-<depth>-<width>, got 'wrn-16'",
+            "student: network: expected resnet-<18 or 34>[-imagenet], wrn-<depth>-<width> or "
+            "package.module:Class, got 'wrn-16'",
         ),
         ("defenses", ["magic"], "defenses.0: expected"),
         ("seeds", [True], "seeds.0: expected a number, got True"),

@@ -14,6 +14,13 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from abd.losses import sample_kl
+from abd.nets.parts import (
+    TailModule,
+    forward_tail,
+    forward_trunk,
+    shufflable_convs,
+    trunk_length,
+)
 
 KL_FLOOR = 1e-12  # an exact zero would make the mean and the deviation NaN
 
@@ -28,7 +35,7 @@ def draw_permutations(
     Independent and uniform, one per weight, in the network's registration order
     (section 6.1). Raises ValueError where the network has fewer convolutions.
     """
-    names: list[str] = teacher.shufflable_convs()  # type: ignore[operator]
+    names = shufflable_convs(teacher)
     if not 0 < n_conv <= len(names):
         raise ValueError(f"n_conv: expected 1 to {len(names)}, got {n_conv}")
     parameters = dict(teacher.named_parameters())
@@ -63,18 +70,16 @@ class ShuffledTeacher:
             for member in members
         ]
         names = [name for member in members for name in member]
-        self.n_shared: int = teacher.trunk_length(names)  # type: ignore[operator]
-        self._tail = _TailModule(teacher, self.n_shared)
+        self.n_shared = trunk_length(teacher, names)
+        self._tail = TailModule(teacher, self.n_shared)
 
     def trunk(self, x: Tensor) -> Tensor:
         """Return the features that teacher and copies share, of inputs (B, 3, H, W)."""
-        features: Tensor = self.teacher.forward_trunk(x, self.n_shared)  # type: ignore[operator]
-        return features
+        return forward_trunk(self.teacher, x, self.n_shared)
 
     def teacher_logits(self, features: Tensor) -> Tensor:
         """Logits (B, K) of the unshuffled teacher from shared features."""
-        logits: Tensor = self.teacher.forward_tail(features, self.n_shared)  # type: ignore[operator]
-        return logits
+        return forward_tail(self.teacher, features, self.n_shared)
 
     def shuffled_logits(self, features: Tensor) -> Tensor:
         """Mean logits (B, K) of the shuffled copies from shared features."""
@@ -91,19 +96,6 @@ class ShuffledTeacher:
         """Return logits of the teacher and of the ensemble, (B, K) each."""
         features = self.trunk(x)
         return self.teacher_logits(features), self.shuffled_logits(features)
-
-
-class _TailModule(nn.Module):
-    """`net.forward_tail` as a module, so that its weights can be replaced in a call."""
-
-    def __init__(self, net: nn.Module, n_shared: int) -> None:
-        super().__init__()
-        self.net = net
-        self.n_shared = n_shared
-
-    def forward(self, features: Tensor) -> Tensor:
-        logits: Tensor = self.net.forward_tail(features, self.n_shared)  # type: ignore[operator]
-        return logits
 
 
 def agreement(teacher_logits: Tensor, shuffled_logits: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A source from a package of somebody else's, through the whole DAG."""
+"""A source and a network from somebody else's package, through the whole DAG."""
 
 import json
 
@@ -16,6 +16,13 @@ from abd.optim import OptimizerSpec
 from abd.schedules import cosine
 from abd.seeding import torch_stream
 from abd.sources.base import Batch
+
+
+class TinyNet(torch.nn.Sequential):
+    def __init__(self, num_classes):
+        conv = torch.nn.Conv2d(3, 4, 3, stride=2, padding=1)
+        norm = torch.nn.BatchNorm2d(4)
+        super().__init__(conv, norm, torch.nn.Flatten(1), torch.nn.Linear(256, num_classes))
 
 
 class NoiseSettings(SourceSettings):
@@ -64,7 +71,7 @@ PARAMS = {
                     "dataset": "digits",
                     "triggers": ["badnet_sq"],
                     "teacher": "wrn-10-1",
-                    "student": "wrn-10-1",
+                    "student": "noise_source:TinyNet",
                     "sources": ["noise"],
                     "defenses": ["sv", "abd"],
                     "teacher_seed": 0,
@@ -95,7 +102,7 @@ def installed(tmp_path):
     return site
 
 
-def test_a_foreign_source_goes_through_the_whole_dag(copied, installed):
+def test_foreign_members_go_through_the_whole_dag(copied, installed):
     copied.edit(PARAMS)
     copied.snakemake(PYTHONPATH=str(installed))
     records = json.loads((copied.folder / "reports/summary.json").read_text())
@@ -103,7 +110,7 @@ def test_a_foreign_source_goes_through_the_whole_dag(copied, installed):
         ("noise", "sv"),
         ("noise", "abd"),
     ]
-    key = "digits/badnet_sq/wrn-10-1-t0/noise/wrn-10-1-s0"
+    key = "digits/badnet_sq/wrn-10-1-t0/noise/noise_source:TinyNet-s0"
     record = json.loads(
         (copied.folder / f"results/distill/{key}/plain/record.json").read_text()
     )

@@ -13,7 +13,7 @@ from abd.config.sources import SOURCES
 from abd.data import DATASETS
 from abd.data.photos import EMBEDDED
 from abd.errors import AbdError
-from abd.nets import split_name
+from abd.nets import check_name
 from abd.stages import STAGES
 from abd.triggers import TRIGGERS, build_trigger
 
@@ -45,7 +45,7 @@ def check_names(cell: Cell, where: str, problems: Problems) -> bool:
             good = False
     for key, name in (("teacher", cell.teacher), ("student", cell.student)):
         try:
-            split_name(name)
+            check_name(name)
         except AbdError as error:
             problems.note(f"{where}.{key}", error)
             good = False

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from abd import nets
 from abd.config.lengths import lengths
 from abd.config.plan import Plan
 from abd.config.schema import Settings
 from abd.config.sources import SOURCES, settings_class
 from abd.data import DATASETS
 from abd.digest import code_digest
-from abd.nets import NETS, split_name
 from abd.triggers import TRIGGERS
 
 
@@ -55,9 +55,9 @@ def _members(stage: str, w: Mapping[str, str]) -> list[dict[str, str]]:
     if stage == "poison":
         members.append(TRIGGERS.identity(w["trigger"]))
     if "teacher" in w:
-        members.append(NETS.identity(split_name(w["teacher"])[0]))
+        members.append(nets.identity(w["teacher"]))
     if "student" in w:
-        members.append(NETS.identity(split_name(w["student"])[0]))
+        members.append(nets.identity(w["student"]))
     if stage in ("surrogate", "distill", "retrospect"):
         members.append(SOURCES.identity(w["source"], settings_class(w["source"]).build))
     return [m for i, m in enumerate(members) if m not in members[:i]]

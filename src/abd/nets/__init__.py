@@ -1,42 +1,39 @@
 """The networks by name: `build_net("wrn-16-2", n_classes, generator)`.
 
-A name is its family, then the family's numbers: `wrn-<depth>-<width>`. Other packages
-add families through the entry-point group `abd.nets`: a factory that takes the numbers,
-the number of classes, and a generator or None.
+A name is its family, then the family's options: `wrn-<depth>-<width>`, `resnet-18`. Other
+packages add families through the entry-point group `abd.nets`: a factory that takes the
+options, the number of classes, and a generator or None. Any module of one's own goes by
+its import path, `my_package.nets:MyNet`.
 """
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from abd.errors import AbdError
+from abd.nets.names import is_import_path, split_name
 from abd.registry import Registry
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ["NETS", "build_net", "split_name"]
+__all__ = ["NETS", "build_net", "check_name", "identity"]
 
-NETS = Registry("network", "abd.nets", {"wrn": "abd.nets.wide_resnet:build_wrn"})
+NETS = Registry(
+    "network",
+    "abd.nets",
+    {"resnet": "abd.nets.resnet:build_resnet", "wrn": "abd.nets.wide_resnet:build_wrn"},
+)
 
 
-# What a family's names look like, so that a wrong one is found without building it.
-FORMS = {"wrn": ("wrn-<depth>-<width>", r"wrn-([1-9]\d*)-([1-9]\d*)")}
+def check_name(name: str) -> None:
+    """Raise AbdError where there is no such network; imports none."""
+    if is_import_path(name):
+        from abd.nets.foreign import source_digest
 
-
-def split_name(name: str) -> tuple[str, list[int]]:
-    """Return a network's family and numbers; AbdError where there is no such network."""
-    family = name.partition("-")[0]
-    _, pattern = FORMS.get(family, ("", r"[^-]+(-\d+)*"))
-    if family not in NETS.names() or not re.fullmatch(pattern, name):
-        known = [FORMS.get(f, (f"{f}-<numbers>",))[0] for f in NETS.names()]
-        raise AbdError(f"network: expected {' or '.join(known)}, got {name!r}")
-    numbers = [int(n) for n in name.split("-")[1:]]
-    if family == "wrn" and (numbers[0] < 10 or (numbers[0] - 4) % 6):
-        raise AbdError(f"network: expected a depth of 6 n + 4 with n >= 1, got {name!r}")
-    return family, numbers
+        source_digest(name)
+    else:
+        split_name(name, NETS.names())
 
 
 def build_net(
@@ -47,6 +44,19 @@ def build_net(
     Without a generator the parameters are for the caller to load. Raises AbdError where
     there is no such network.
     """
-    family, numbers = split_name(name)
-    net: nn.Module = NETS.load(family)(numbers, n_classes, generator)
+    if is_import_path(name):
+        from abd.nets.foreign import build_foreign
+
+        return build_foreign(name, n_classes, generator)
+    family, options = split_name(name, NETS.names())
+    net: nn.Module = NETS.load(family)(options, n_classes, generator)
     return net
+
+
+def identity(name: str) -> dict[str, str]:
+    """What decides a network's behaviour, for the digest of the jobs that use it."""
+    if is_import_path(name):
+        from abd.nets.foreign import source_digest
+
+        return {"module": name.partition(":")[0], "plugin": source_digest(name)}
+    return NETS.identity(split_name(name, NETS.names())[0])

@@ -100,12 +100,17 @@ class WideResNet(nn.Module):
         names = [name.split(".") for name in weights]
         return min(1 + int(parts[1]) if parts[0] == "blocks" else 0 for parts in names)
 
+    def taps(self) -> list[str]:
+        """The submodules whose outputs attention transfer compares: the stages' ends."""
+        n_blocks = len(self.blocks) // N_STAGES
+        return [f"blocks.{(stage + 1) * n_blocks - 1}" for stage in range(N_STAGES)]
+
 
 def build_wrn(
-    numbers: list[int], n_classes: int, generator: torch.Generator | None
+    options: list[str], n_classes: int, generator: torch.Generator | None
 ) -> WideResNet:
     """Build WRN-`depth`-`width` from its two numbers; see `abd.nets.build_net`."""
-    depth, width = numbers
+    depth, width = map(int, options)
     # torch's own initialisation would draw from the global stream.
     with torch.random.fork_rng(devices=[]):
         net = WideResNet(depth, width, n_classes)

@@ -1,0 +1,65 @@
+"""Networks of the user's own, by import path: "my_package.nets:MyNet".
+
+The class, or a function, is called with the number of classes by the name `num_classes`
+or `n_classes`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from abd.errors import AbdError
+from abd.registry import load_object
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+CLASSES = ("num_classes", "n_classes")
+
+
+def source_digest(name: str) -> str:
+    """Digest of the file that defines a network; AbdError where it cannot be found."""
+    module = name.partition(":")[0]
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
+        raise AbdError(
+            f"network: expected an importable module, got {module!r} of {name!r}; install "
+            "it, or put its folder on PYTHONPATH"
+        )
+    return f"{module} {hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()[:16]}"
+
+
+def build_foreign(
+    name: str, n_classes: int, generator: torch.Generator | None
+) -> nn.Module:
+    """Build a network by import path, its initial parameters decided by `generator`."""
+    import torch
+    from torch import nn
+
+    try:
+        factory = load_object(name)
+    except (ImportError, AttributeError) as error:
+        raise AbdError(
+            f"network: expected an importable network, got {name!r}: {error}"
+        ) from None
+    known = inspect.signature(factory).parameters
+    classes = next((c for c in CLASSES if c in known), None)
+    if classes is None:
+        raise AbdError(f"network {name}: expected a parameter {' or '.join(CLASSES)}")
+    with torch.random.fork_rng(devices=[]):
+        if generator is not None:
+            # Their initialisation draws from the global stream; here it is theirs alone.
+            seed = torch.randint(2**62, (), generator=generator).item()
+            torch.manual_seed(int(seed))
+        net = factory(**{classes: n_classes})
+    if not isinstance(net, nn.Module):
+        raise AbdError(f"network {name}: expected a torch.nn.Module, got {type(net)}")
+    return net

@@ -1,0 +1,46 @@
+"""What networks' names look like, so that a wrong one is found without building it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from abd.errors import AbdError
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a family's names are written: for people, and as a regular expression."""
+
+    text: str
+    pattern: str
+
+
+# A WRN's depth is 6 n + 4 with n >= 1: its last digit alone does not tell.
+FORMS = {
+    "wrn": Form("wrn-<depth>-<width>", r"wrn-[1-9]\d*-[1-9]\d*"),
+    "resnet": Form("resnet-<18 or 34>[-imagenet]", r"resnet-(18|34)(-imagenet)?"),
+}
+
+
+def is_import_path(name: str) -> bool:
+    """Whether `name` is an import path, "package.module:Class"."""
+    return ":" in name
+
+
+def split_name(name: str, families: Sequence[str]) -> tuple[str, list[str]]:
+    """Return a network's family, one of `families`, and its options.
+
+    Raises AbdError where there is no such network.
+    """
+    family, *options = name.split("-")
+    form = FORMS.get(family, Form("", r"[^-]+(-[^-/]+)*"))
+    if family not in families or not re.fullmatch(form.pattern, name):
+        known = [FORMS[f].text if f in FORMS else f"{f}-<options>" for f in families]
+        raise AbdError(
+            f"network: expected {', '.join(known)} or package.module:Class, got {name!r}"
+        )
+    if family == "wrn" and (int(options[0]) < 10 or (int(options[0]) - 4) % 6):
+        raise AbdError(f"network: expected a depth of 6 n + 4 with n >= 1, got {name!r}")
+    return family, options

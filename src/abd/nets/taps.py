@@ -1,0 +1,33 @@
+"""Activations inside a network, read while it runs: what attention transfer compares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+
+def tap_names(net: nn.Module) -> list[str]:
+    """Names of the submodules whose outputs are tapped: the ends of a network's stages.
+
+    Empty for a network that does not say.
+    """
+    own = getattr(net, "taps", None)
+    return [] if own is None else list(own())
+
+
+def tapped(net: nn.Module, x: Tensor, names: Sequence[str]) -> tuple[Tensor, list[Tensor]]:
+    """Return logits (B, K) and the outputs of the submodules `names`, in their order."""
+    seen: dict[str, Tensor] = {}
+    handles = [
+        net.get_submodule(name).register_forward_hook(
+            lambda _module, _args, output, name=name: seen.__setitem__(name, output)
+        )
+        for name in names
+    ]
+    try:
+        logits: Tensor = net(x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return logits, [seen[name] for name in names]
