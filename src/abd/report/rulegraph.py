@@ -43,13 +43,16 @@ def _untangled(rows: list[list[str]], edges: list[tuple[str, str]]) -> list[list
     return rows
 
 
-def draw(dot: str) -> Figure:
-    """Draw the graph from top to bottom; edges that others imply are left out."""
+def draw(dot: str, target: str) -> Figure:
+    """Draw the graph from top to bottom; edges that others imply are left out.
+
+    The rule `target` only names what the others make, and is left out as well.
+    """
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     nodes, edges = parse(dot)
-    hidden = {node for node, name in nodes.items() if name == "all"}
+    hidden = {node for node, name in nodes.items() if name == target}
     nodes = {node: name for node, name in nodes.items() if node not in hidden}
     edges = _reduced([e for e in edges if not hidden & set(e)])
     rows = layers(nodes, edges)

@@ -50,7 +50,7 @@ def write_report(
     plan = load_plan(params)
     cells = measured(plan.wanted(experiment))
     title = plan.top.experiments[experiment].title
-    plots = _plots(cells, dot)
+    plots = _plots(experiment, cells, dot)
     shutil.rmtree(folder, ignore_errors=True)
     for plot in plots:
         to_png(plot.figure, folder / f"{plot.name}.png")
@@ -61,7 +61,7 @@ def write_report(
     write_text(page, _page(title, experiment, cells, plots, previews, plan))
 
 
-def _plots(cells: list[Measured], dot: Path | None) -> list[Plot]:
+def _plots(experiment: str, cells: list[Measured], dot: Path | None) -> list[Plot]:
     plots = [
         Plot(
             "curves",
@@ -89,7 +89,7 @@ def _plots(cells: list[Measured], dot: Path | None) -> list[Plot]:
                 "rulegraph",
                 "How it was made",
                 "The rules that made this report. Edges implied by others are left out.",
-                rulegraph.draw(dot.read_text()),
+                rulegraph.draw(dot.read_text(), experiment),
             )
         )
     return plots
