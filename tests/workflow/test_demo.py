@@ -179,6 +179,15 @@ def test_show_prints_the_table(finished):
     assert "reports/pages/demo.html" in text
 
 
+def test_the_table_is_of_what_was_asked_for_with_config(copied):
+    copied.edit({"experiments": {"bare": BARE}})
+    shown = copied.snakemake("--config", "run=[bare]").stdout
+    assert "no remedy" in shown
+    assert "tiny" not in shown
+    assert "tiny" in copied.run("abd", "show").stdout, "params.yaml says demo"
+    assert "no remedy" in copied.run("abd", "show", "bare").stdout
+
+
 def test_show_before_a_run_says_what_to_do(workflow):
     done = workflow.run("abd", "show", check=False)
     assert done.returncode == 1
@@ -199,9 +208,12 @@ def test_the_page_is_self_contained(finished):
 
 
 def test_an_experiment_that_is_not_in_run(copied):
-    """It has a rule graph of its own."""
+    """Its own table is shown, and it has a rule graph of its own."""
     copied.edit({"experiments": {"bare": BARE}})
-    copied.snakemake("bare")
+    shown = copied.snakemake("bare").stdout
+    assert "no remedy" in shown
+    assert "reports/pages/bare.html" in shown
+    assert "tiny" not in shown, "demo was not asked for"
     folder = copied.folder / "reports/rulegraphs"
     demo, bare = ((folder / f"{name}.dot").read_text() for name in ("demo", "bare"))
     assert 'label = "demo"' in demo

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.box import SIMPLE
@@ -14,14 +15,16 @@ from abd.report.cells import measured
 from abd.report.table import TITLES, Table, make_table
 
 
-def show(params: Path, *, only_finished: bool = False) -> None:
-    """Print the table of every experiment in `run`.
+def show(
+    params: Path, experiments: Sequence[str] = (), *, only_finished: bool = False
+) -> None:
+    """Print the tables of experiments, or of those in `run` where none is named.
 
     One that has not run yet is passed over with `only_finished`, else an AbdError.
     """
     plan = load_plan(params)
     console = Console(highlight=False)
-    for experiment in plan.top.run:
+    for experiment in experiments or plan.top.run:
         try:
             table = make_table(measured(plan.wanted(experiment)))
         except FileNotFoundError as error:
