@@ -52,8 +52,10 @@ rule report:
         cells=lambda w: [str(cell) for cell in PLAN.wanted(w.experiment)],
         title=lambda w: PLAN.top.experiments[w.experiment].title,
         code=report_digest(),
-        numerics=NUMERICS.model_dump_json(),
+        # The page's last line says these.
         budget=PLAN.top.budget,
+        device=NUMERICS.device,
+        threads_of_jobs=NUMERICS.threads,
     shell:
         """
         exec abd report --params "$ABD_PLAN" --experiment {wildcards.experiment:q} \
@@ -74,8 +76,6 @@ rule summary:
     params:
         cells={name: [str(cell) for cell in PLAN.wanted(name)] for name in PLAN.top.run},
         code=report_digest(),
-        numerics=NUMERICS.model_dump_json(),
-        budget=PLAN.top.budget,
     shell:
         'exec abd summary --params "$ABD_PLAN" --out {output:q} > {log:q} 2>&1'
 
