@@ -36,26 +36,27 @@ def show(
             ) from None
         console.print()
         console.print(plan.top.experiments[experiment].title, style="bold")
+        console.print(table.common, style="dim")
         console.print(_rows(table))
         for row in table.rows:
             if row.vaccine:
-                console.print(f"{row.trigger}, {row.source}: vaccine {row.vaccine}")
+                console.print(f"{row.name}: vaccine {row.vaccine}")
         page = Path(f"reports/pages/{experiment}.html")
         if page.is_file():
             console.print(f"report: {page}", soft_wrap=True)
 
 
 def _rows(table: Table) -> RichTable:
-    """A line per model: what a terminal of 80 columns has room for."""
+    """A line per model, under the name of its row: what 80 columns have room for."""
     shown = RichTable(box=SIMPLE)
-    for column in ("trigger", "source", "model"):
-        shown.add_column(column)
+    shown.add_column("model")
     for column in ("Acc, %", "ASR, %"):
         shown.add_column(column, justify="right")
     for row in table.rows:
         shown.add_section()
+        shown.add_row(row.name, style="bold")
         models = ["teacher", *(TITLES[defense] for defense in table.defenses)]
         for model, pair in zip(models, (row.teacher, *row.students), strict=True):
             if pair:
-                shown.add_row(row.trigger, row.source, model, *pair.split(" / "))
+                shown.add_row(f"  {model}", *pair.split(" / "))
     return shown

@@ -13,7 +13,6 @@ from markupsafe import Markup
 
 from abd import __version__
 from abd.config import Plan, load_plan
-from abd.config.cells import Cell
 from abd.report import figures, rulegraph
 from abd.report.cells import Measured, measured
 from abd.report.table import make_table, markdown
@@ -32,6 +31,16 @@ class Plot:
     title: str
     caption: str
     figure: Figure
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Stamped examples: what of, the picture's name in the report, and where it is."""
+
+    name: str
+    file: str
+    path: Path
+    manifest: dict[str, Any]
 
 
 def write_report(
@@ -54,9 +63,9 @@ def write_report(
     shutil.rmtree(folder, ignore_errors=True)
     for plot in plots:
         to_png(plot.figure, folder / f"{plot.name}.png")
-    previews = _previews([m.cell for m in cells])
-    for name, (path, _) in previews.items():
-        shutil.copyfile(path, folder / f"preview_{name}.png")
+    previews = _previews(cells)
+    for preview in previews:
+        shutil.copyfile(preview.path, folder / preview.file)
     write_text(table, _markdown(title, experiment, cells, plots, previews, plan))
     write_text(page, _page(title, experiment, cells, plots, previews, plan))
 
@@ -66,7 +75,8 @@ def _plots(experiment: str, cells: list[Measured], dot: Path | None) -> list[Plo
         Plot(
             "curves",
             "Over training",
-            "Attack success (top) and clean accuracy (bottom) while the student learns. "
+            "Attack success (top) and clean accuracy (bottom) while the student learns; "
+            "of several seeds the mean, in a band of one standard deviation. "
             "Only the monitor looks at test data; nothing learns from it.",
             figures.curves(cells),
         )
@@ -95,13 +105,21 @@ def _plots(experiment: str, cells: list[Measured], dot: Path | None) -> list[Plo
     return plots
 
 
-def _previews(cells: list[Cell]) -> dict[str, tuple[Path, dict[str, Any]]]:
-    """Stamped examples and their manifest, by trigger."""
-    previews = {}
-    for cell in cells:
-        folder = Path(f"results/poison/{cell.dataset}/{cell.trigger}")
-        name = f"{cell.dataset}_{cell.trigger}"
-        previews[name] = (folder / "preview.png", read_json(folder / "manifest.json"))
+def _previews(cells: list[Measured]) -> list[Preview]:
+    """The stamped examples of each trigger, on each data set."""
+    pairs = dict.fromkeys((m.cell.dataset, m.cell.trigger) for m in cells)
+    several = len({dataset for dataset, _ in pairs}) > 1
+    previews = []
+    for dataset, trigger in pairs:
+        folder = Path(f"results/poison/{dataset}/{trigger}")
+        previews.append(
+            Preview(
+                name=f"{trigger} on {dataset}" if several else trigger,
+                file=f"preview_{dataset}_{trigger}.png",
+                path=folder / "preview.png",
+                manifest=read_json(folder / "manifest.json"),
+            )
+        )
     return previews
 
 
@@ -110,19 +128,20 @@ def _markdown(
     experiment: str,
     cells: list[Measured],
     plots: list[Plot],
-    previews: dict[str, tuple[Path, dict[str, Any]]],
+    previews: list[Preview],
     plan: Plan,
 ) -> str:
+    table = make_table(cells)
     parts = [
         f"# {title}\n",
         "Clean accuracy / attack success rate in percent, on the whole test set.\n",
-        markdown(make_table(cells)),
+        markdown(table),
+        f"All rows: {table.common}.\n",
     ]
-    for name, (_, manifest) in previews.items():
-        trigger = manifest["trigger"]
+    for preview in previews:
         parts += [
-            f"## {trigger}\n",
-            f"![{trigger}](../figures/{experiment}/preview_{name}.png)\n",
+            f"## {preview.name}\n",
+            f"![{preview.name}](../figures/{experiment}/{preview.file})\n",
         ]
     for plot in plots:
         parts += [
@@ -139,7 +158,7 @@ def _page(
     experiment: str,
     cells: list[Measured],
     plots: list[Plot],
-    previews: dict[str, tuple[Path, dict[str, Any]]],
+    previews: list[Preview],
     plan: Plan,
 ) -> str:
     environment = Environment(
@@ -154,7 +173,7 @@ def _page(
         experiment=experiment,
         table=make_table(cells),
         plots=[(plot, Markup(to_svg(plot.figure, plot.name))) for plot in plots],
-        previews=[(manifest, _data_uri(path)) for path, manifest in previews.values()],
+        previews=[(p.name, p.manifest, _data_uri(p.path)) for p in previews],
         made=_made(experiment, plan),
     )
 
