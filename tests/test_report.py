@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from abd.config import Cell
+from abd.cli import main
+from abd.config import Cell, load_plan
 from abd.config.paths import history_paths, metrics_path, teacher_metrics_path
 from abd.history import Record
 from abd.report import figures
@@ -18,6 +19,7 @@ from abd.storage.arrays import write_arrays
 from abd.storage.files import write_json
 from abd.storage.results import write_history
 
+PARAMS = Path(__file__).parents[1] / "params.yaml"
 CELL = Cell("digits", "badnet_sq", "wrn-16-2", 0, "ood", "wrn-16-1", 0, "none")
 
 
@@ -50,6 +52,11 @@ def _write(cell):
         write_arrays(
             vaccine_path(cell).with_name("scores.npz"), scores=scores, weights=np.ones(50)
         )
+
+    poison = Path(f"results/poison/{cell.dataset}/{cell.trigger}")
+    manifest = {"n_poisoned": 1, "n_train": 10, "target_name": "0"}
+    write_json(poison / "manifest.json", manifest)
+    (poison / "preview.png").write_bytes(b"a picture")
 
 
 def _panels(figure):
@@ -163,3 +170,111 @@ def test_curves_have_the_points_that_all_seeds_have(results):
     write_history(path, [Record(step, {"acc": 0.1}) for step in (5, 10)])
     _, acc = _panels(figures.curves(cells))
     assert acc.lines[0].get_xdata().tolist() == [10]
+
+
+KEY = "digits/badnet_sq/wrn-16-2-t0"
+REPORT = ["report", "--page", "p.html", "--table", "p.md", "--figures", "figures"]
+DAMAGED = [
+    f"results/evaluate/{KEY}/teacher/metrics.json",
+    f"results/evaluate/{KEY}/ood/wrn-16-1-s0/sr/metrics.json",
+    f"results/vaccine/{KEY}/ood/wrn-16-1-s0/vaccine.json",
+    f"results/vaccine/{KEY}/ood/wrn-16-1-s0/scores.npz",
+    f"results/retrospect/{KEY}/ood/wrn-16-1-s0/sr/history.jsonl",
+    "results/poison/digits/badnet_sq/manifest.json",
+    "graph.dot",
+]
+
+
+@pytest.fixture
+def report(results, capsys):
+    """Runs a command of abd on the demo's results; gives its status and its error."""
+    results(load_plan(PARAMS).wanted("demo"))
+    dot = 'digraph g {\n0[label = "demo"\n1[label = "report"\n1 -> 0\n}\n'
+    Path("graph.dot").write_text(dot)
+
+    def run(*arguments):
+        status = main([*arguments, "--params", str(PARAMS)])
+        return status, capsys.readouterr().err
+
+    return run
+
+
+def _is_one_line(error, *parts):
+    assert error.count("\n") == 1
+    assert error.startswith("abd: error: ")
+    for part in parts:
+        assert part in error
+
+
+def test_a_report_is_written(report):
+    done = report(*REPORT, "--experiment", "demo", "--rulegraph", "graph.dot")
+    assert done == (0, "")
+    assert "student wrn-16-1" in Path("p.html").read_text()
+    pictures = {path.name for path in Path("figures").iterdir()}
+    assert "preview_digits_badnet_sq.png" in pictures
+    assert {"curves.png", "scores.png", "rulegraph.png"} < pictures
+
+
+@pytest.mark.parametrize("command", [[*REPORT, "--experiment", "nope"], ["show", "nope"]])
+def test_an_unknown_experiment_is_named(report, command):
+    status, error = report(*command)
+    assert status == 1
+    _is_one_line(error, "expected one of demo, digits, got 'nope'")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [[*REPORT, "--experiment", "digits"], ["summary", "--out", "s.json"], ["show"]],
+)
+def test_before_a_run_the_run_is_named(report, command):
+    name = "digits" if "digits" in command else "demo"
+    for path in Path("results/evaluate").rglob("metrics.json"):
+        path.unlink()
+    status, error = report(*command)
+    assert status == 1
+    _is_one_line(error, "got no file", f"make it with: snakemake -c2 {name}")
+    assert report("show", "--finished") == (0, ""), "what has not run is passed over"
+
+
+@pytest.mark.parametrize("path", [Path(name) for name in DAMAGED])
+def test_a_truncated_result_is_named(report, path):
+    path.write_bytes(path.read_bytes()[:-3])
+    status, error = report(*REPORT, "--experiment", "demo", "--rulegraph", "graph.dot")
+    assert status == 1
+    remake = f"make it anew with: snakemake -R {path} -- {path}"
+    _is_one_line(error, f"{path}: damaged: expected a result", remake)
+    assert not Path("figures").exists()
+
+
+@pytest.mark.parametrize("path", [Path(name) for name in DAMAGED])
+def test_a_lost_result_is_named(report, path):
+    path.unlink()
+    status, error = report(*REPORT, "--experiment", "demo", "--rulegraph", "graph.dot")
+    assert status == 1
+    _is_one_line(error, str(path), "got no file; make it with: snakemake -c2")
+
+
+def test_results_of_the_wrong_kind_are_named(report):
+    metrics, vaccine = Path(DAMAGED[1]), Path(DAMAGED[2])
+    for path, text in ((metrics, "{}"), (metrics, "[]"), (vaccine, '{"found": true}')):
+        before = path.read_text()
+        path.write_text(text)
+        _is_one_line(report("show")[1], f"{path}: damaged: expected a result")
+        path.write_text(before)
+    assert report("show") == (0, "")
+
+
+def test_a_truncated_record_is_named(report):
+    metrics = Path(DAMAGED[1])
+    record = metrics.with_name("record.json")
+    record.write_text('{"outputs": {"metrics.json"')
+    _is_one_line(
+        report("show")[1], f"{record}: damaged: expected a record", f"-R {metrics}"
+    )
+
+
+def test_a_result_that_is_not_what_its_record_says_is_named(report):
+    metrics = Path(DAMAGED[1])
+    record = {"stage": "evaluate", "outputs": {"metrics.json": "0" * 64}}
+    write_json(metrics.with_name("record.json"), record)
+    _is_one_line(report("show")[1], f"{metrics}: damaged", "written by rule evaluate")

@@ -191,7 +191,7 @@ def test_the_table_is_of_what_was_asked_for_with_config(copied):
 def test_show_before_a_run_says_what_to_do(workflow):
     done = workflow.run("abd", "show", check=False)
     assert done.returncode == 1
-    assert "make them with: snakemake -c2 demo" in done.stderr
+    assert "make it with: snakemake -c2 demo" in done.stderr
 
 
 def test_the_page_is_self_contained(finished):

@@ -13,11 +13,12 @@ from abd.config.cells import GUARDS, Cell
 from abd.config.paths import history_paths
 from abd.report.cells import Measured, vaccine_path
 from abd.report.groups import Group, make_groups
+from abd.report.read import read_result
 from abd.report.table import TITLES
 from abd.report.theme import ACCENT, COLOURS, SETTINGS, WARNING
 from abd.storage.arrays import read_arrays
 from abd.storage.files import read_json
-from abd.storage.results import read_curve
+from abd.storage.results import read_curve, read_history
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,14 +66,16 @@ def _curves(asr: Axes, acc: Axes, group: Group, *, first: bool) -> None:
     acc.set_xlabel("round")
     acc.sharex(asr)
     asr.tick_params(labelbottom=False)
-    for ax, name, label in ((asr, "asr", "ASR, %"), (acc, "acc", "Acc, %")):
+    for ax, label in ((asr, "ASR, %"), (acc, "Acc, %")):
         ax.set_axis_on()
         ax.set_ylim(-3, 103)
         ax.grid(axis="y")
         if first:
             ax.set_ylabel(label)
-        for defense in GUARDS:
-            steps, values = _points([m.cell for m in group.of(defense)], name)
+    for defense in GUARDS:
+        curves = [_curve(m.cell) for m in group.of(defense)]
+        for ax, name in ((asr, "asr"), (acc, "acc")):
+            steps, values = _points(curves, name)
             if not steps:
                 continue
             mean = values.mean(axis=0)
@@ -83,16 +86,18 @@ def _curves(asr: Axes, acc: Axes, group: Group, *, first: bool) -> None:
                 ax.fill_between(steps, low, high, color=COLOURS[defense], alpha=0.18, lw=0)
 
 
-def _points(cells: Sequence[Cell], name: str) -> tuple[list[int], np.ndarray]:
-    """The steps that all cells' curves have, and their values there, % (cells, steps)."""
-    seen = [
-        {
-            int(p["step"]): p[name]
-            for p in read_curve(map(Path, history_paths(c)))
-            if name in p
-        }
-        for c in cells
-    ]
+def _curve(cell: Cell) -> list[dict[str, float]]:
+    paths = [Path(path) for path in history_paths(cell)]
+    for path in paths:  # each by itself, to say which is damaged
+        read_result(path, lambda p: [point["step"] for point in read_history(p)])
+    return read_curve(paths)
+
+
+def _points(
+    curves: Sequence[list[dict[str, float]]], name: str
+) -> tuple[list[float], np.ndarray]:
+    """The steps that all curves have, and their values there, % (curves, steps)."""
+    seen = [{p["step"]: p[name] for p in curve if name in p} for curve in curves]
     steps = sorted(set.intersection(*map(set, seen))) if seen else []
     return steps, 100 * np.array([[values[s] for s in steps] for values in seen])
 
@@ -129,20 +134,22 @@ def _histogram(ax: Axes, name: str, m: Measured) -> None:
     path = vaccine_path(m.cell)
     ratios = m.vaccine.ratios
     trial = int(np.argmax(ratios)) if m.vaccine.trial is None else m.vaccine.trial
-    tail = read_json(path)["trials"][trial]
-    arrays = read_arrays(path.with_name("scores.npz"))
-    values, weights = arrays["scores"][trial], arrays["weights"]
+    cut = read_result(path, lambda p: float(read_json(p)["trials"][trial]["cut"]))
+    values, weights = read_result(
+        path.with_name("scores.npz"),
+        lambda p: (read_arrays(p)["scores"][trial], read_arrays(p)["weights"]),
+    )
     edges = np.linspace(values.min(), values.max(), 61).tolist()
     share = 100 * weights / weights.sum()
     for inside, colour in (
-        (values >= tail["cut"], ACCENT),
-        (values < tail["cut"], WARNING),
+        (values >= cut, ACCENT),
+        (values < cut, WARNING),
     ):
         ax.hist(values[inside], edges, weights=share[inside], color=colour)
-    ax.axvline(tail["cut"], color=WARNING, lw=1.2, ls="--")
+    ax.axvline(cut, color=WARNING, lw=1.2, ls="--")
     ax.annotate(
-        f"μ − 3σ\n{100 * tail['ratio']:.2f} % below",
-        (tail["cut"], ax.get_ylim()[1]),
+        f"μ − 3σ\n{100 * ratios[trial]:.2f} % below",
+        (cut, ax.get_ylim()[1]),
         xytext=(-4, -4),
         textcoords="offset points",
         ha="right",

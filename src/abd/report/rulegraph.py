@@ -15,7 +15,12 @@ STEP = (1.75, 0.68)
 
 
 def parse(dot: str) -> tuple[dict[str, str], list[tuple[str, str]]]:
-    """Return rule names by node, and edges (from, to), of `snakemake --rulegraph dot`."""
+    """Return rule names by node, and edges (from, to), of `snakemake --rulegraph dot`.
+
+    Raises ValueError where there is no whole graph.
+    """
+    if not re.fullmatch(r"digraph.*\}\s*", dot, re.DOTALL):
+        raise ValueError("no whole graph")
     nodes = dict(re.findall(r'^\s*(\d+)\[label = "([^"]+)"', dot, re.MULTILINE))
     edges = re.findall(r"^\s*(\d+) -> (\d+)", dot, re.MULTILINE)
     return nodes, [edge for edge in edges if edge[0] != edge[1]]

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from abd.config import load_plan
-from abd.errors import AbdError
-from abd.report.cells import measured
+from abd.report.cells import results_of
+from abd.report.read import NotMadeError
 from abd.report.table import TITLES, Table, make_table
 
 
@@ -26,14 +26,11 @@ def show(
     console = Console(highlight=False)
     for experiment in experiments or plan.top.run:
         try:
-            table = make_table(measured(plan.wanted(experiment)))
-        except FileNotFoundError as error:
+            table = make_table(results_of(plan, experiment))
+        except NotMadeError:
             if only_finished:
                 continue
-            raise AbdError(
-                f"{error.filename}: expected the results of {experiment}, got no file; "
-                f"make them with: snakemake -c2 {experiment}"
-            ) from None
+            raise
         console.print()
         console.print(plan.top.experiments[experiment].title, style="bold")
         console.print(table.common, style="dim")

@@ -14,7 +14,8 @@ from markupsafe import Markup
 from abd import __version__
 from abd.config import Plan, load_plan
 from abd.report import figures, rulegraph
-from abd.report.cells import Measured, measured
+from abd.report.cells import Measured, results_of
+from abd.report.read import read_result
 from abd.report.table import make_table, markdown
 from abd.report.theme import to_png, to_svg
 from abd.storage.files import read_json, write_text
@@ -35,11 +36,11 @@ class Plot:
 
 @dataclass(frozen=True)
 class Preview:
-    """Stamped examples: what of, the picture's name in the report, and where it is."""
+    """Stamped examples: what of, and the picture as PNG with its name in the report."""
 
     name: str
     file: str
-    path: Path
+    png: bytes
     manifest: dict[str, Any]
 
 
@@ -57,15 +58,15 @@ def write_report(
     `dot` is the rule graph as Snakemake prints it; `folder` takes the figures as PNG.
     """
     plan = load_plan(params)
-    cells = measured(plan.wanted(experiment))
+    cells = results_of(plan, experiment)
     title = plan.top.experiments[experiment].title
     plots = _plots(experiment, cells, dot)
+    previews = _previews(cells)
     shutil.rmtree(folder, ignore_errors=True)
     for plot in plots:
         to_png(plot.figure, folder / f"{plot.name}.png")
-    previews = _previews(cells)
     for preview in previews:
-        shutil.copyfile(preview.path, folder / preview.file)
+        (folder / preview.file).write_bytes(preview.png)
     write_text(table, _markdown(title, experiment, cells, plots, previews, plan))
     write_text(page, _page(title, experiment, cells, plots, previews, plan))
 
@@ -99,7 +100,7 @@ def _plots(experiment: str, cells: list[Measured], dot: Path | None) -> list[Plo
                 "rulegraph",
                 "How it was made",
                 "The rules that made this report. Edges implied by others are left out.",
-                rulegraph.draw(dot.read_text(), experiment),
+                read_result(dot, lambda p: rulegraph.draw(p.read_text(), experiment)),
             )
         )
     return plots
@@ -116,8 +117,8 @@ def _previews(cells: list[Measured]) -> list[Preview]:
             Preview(
                 name=f"{trigger} on {dataset}" if several else trigger,
                 file=f"preview_{dataset}_{trigger}.png",
-                path=folder / "preview.png",
-                manifest=read_json(folder / "manifest.json"),
+                png=read_result(folder / "preview.png", Path.read_bytes),
+                manifest=read_result(folder / "manifest.json", read_json),
             )
         )
     return previews
@@ -173,7 +174,7 @@ def _page(
         experiment=experiment,
         table=make_table(cells),
         plots=[(plot, Markup(to_svg(plot.figure, plot.name))) for plot in plots],
-        previews=[(p.name, p.manifest, _data_uri(p.path)) for p in previews],
+        previews=[(p.name, p.manifest, _data_uri(p.png)) for p in previews],
         made=_made(experiment, plan),
     )
 
@@ -187,5 +188,5 @@ def _made(experiment: str, plan: Plan) -> str:
     )
 
 
-def _data_uri(path: Path) -> str:
-    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
+def _data_uri(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
