@@ -11,7 +11,7 @@ from abd.cli import main
 from abd.config import Cell, load_plan
 from abd.config.paths import history_paths, metrics_path, teacher_metrics_path
 from abd.history import Record
-from abd.report import figures
+from abd.report import figures, rulegraph
 from abd.report.cells import measured, vaccine_path
 from abd.report.groups import make_groups
 from abd.report.table import make_table, markdown
@@ -170,6 +170,25 @@ def test_curves_have_the_points_that_all_seeds_have(results):
     write_history(path, [Record(step, {"acc": 0.1}) for step in (5, 10)])
     _, acc = _panels(figures.curves(cells))
     assert acc.lines[0].get_xdata().tolist() == [10]
+
+
+def test_the_rule_graph_leads_edges_around_the_rules_between():
+    """a -> b -> c -> d with two that go past b and c: each layer gives way."""
+    edges = [("a", "b"), ("b", "c"), ("c", "d"), ("a", "d"), ("e", "d"), ("a", "c")]
+    rows, short = rulegraph.layers("abcde", edges)
+    level = {node: y for y, row in enumerate(rows) for node in row}
+    assert [level[node] for node in "abcd"] == [0, 1, 2, 3]
+    assert level["e"] == 2, "as late as can be"
+    assert all(level[end] == level[start] + 1 for start, end in short)
+    assert sum(map(len, rows)) == len(level) == 5 + 3, "a to d passes b and c, a to c b"
+    ends = dict(edge for edge in short if edge[0] not in "abcde")
+    for start, end in edges:
+        nodes = [b for a, b in short if a == start]
+        assert end in [_end(node, ends) for node in nodes]
+
+
+def _end(node, ends):
+    return _end(ends[node], ends) if node in ends else node
 
 
 KEY = "digits/badnet_sq/wrn-16-2-t0"
