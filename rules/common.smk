@@ -97,7 +97,12 @@ def pool_of(w):
 
 
 onsuccess:
-    shell("abd track sync || true; abd show --finished")
+    shell("abd track sync || true")
+    # What this run was asked for: the experiments whose report is in its DAG.
+    reports = [job for job in workflow.dag.jobs if job.rule.name == "report"]
+    asked = sorted(job.wildcards.experiment for job in reports)
+    if asked:
+        shell('abd show --params "$ABD_PLAN" --finished {asked:q}')
 
 
 onerror:

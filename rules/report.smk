@@ -2,33 +2,43 @@
 #
 # REQUIRED INPUTS:
 #   every stage's results of the experiment's cells
+#   Snakefile and rules/*.smk, for the rule graph
 # OUTPUTS:
 #   reports/summary.json
+#   reports/rulegraphs/{experiment}.dot
 #   reports/pages/{experiment}.html
 #   reports/pages/{experiment}.md
 #   reports/figures/{experiment}/
 
 
 rule rulegraph:
-    """Draw how the rules depend on each other, as DOT."""
+    """Draw how the rules of an experiment depend on each other, as DOT."""
     input:
         "Snakefile",
+        sorted(map(str, Path("rules").glob("*.smk"))),
     output:
-        "reports/rulegraph.dot",
+        "reports/rulegraphs/{experiment}.dot",
     log:
-        "logs/report/rulegraph.log",
+        "logs/rulegraph/{experiment}.log",
     localrule: True
     params:
-        experiments=sorted(PLAN.top.run),
+        # What decides which rules an experiment has; more seeds draw the same graph.
+        kinds=lambda w: sorted(
+            {f"{cell.source} {cell.defense}" for cell in PLAN.wanted(w.experiment)}
+        ),
     shell:
-        "snakemake --nolock --rulegraph dot -- all > {output:q} 2> {log:q}"
+        # The inner Snakemake is to plan with what --config changed, too.
+        """
+        ABD_PARAMS="$ABD_PLAN" snakemake --nolock --rulegraph dot \
+            -- {wildcards.experiment:q} >{output:q} 2>{log:q}
+        """
 
 
 rule report:
     """Write an experiment's tables, figures and page."""
     input:
         results=lambda w: stage_files(PLAN.wanted(w.experiment)),
-        rulegraph="reports/rulegraph.dot",
+        rulegraph="reports/rulegraphs/{experiment}.dot",
     output:
         page="reports/pages/{experiment}.html",
         table="reports/pages/{experiment}.md",
@@ -42,8 +52,10 @@ rule report:
         cells=lambda w: [str(cell) for cell in PLAN.wanted(w.experiment)],
         title=lambda w: PLAN.top.experiments[w.experiment].title,
         code=report_digest(),
-        numerics=NUMERICS.model_dump_json(),
+        # The page's last line says these.
         budget=PLAN.top.budget,
+        device=NUMERICS.device,
+        threads_of_jobs=NUMERICS.threads,
     shell:
         """
         exec abd report --params "$ABD_PLAN" --experiment {wildcards.experiment:q} \
@@ -64,8 +76,6 @@ rule summary:
     params:
         cells={name: [str(cell) for cell in PLAN.wanted(name)] for name in PLAN.top.run},
         code=report_digest(),
-        numerics=NUMERICS.model_dump_json(),
-        budget=PLAN.top.budget,
     shell:
         'exec abd summary --params "$ABD_PLAN" --out {output:q} > {log:q} 2>&1'
 

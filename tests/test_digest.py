@@ -92,6 +92,29 @@ def test_a_stage_is_concerned_by_its_own_code(package, stage, file, old, new, co
     assert (before != after) == counts
 
 
+@pytest.mark.parametrize(
+    ("file", "old", "new", "counts"),
+    [
+        ("report/table.py", "100 *", "1000 *", True),
+        ("report/page.css", "--soft: #5b6470", "--soft: #000000", True),
+        ("storage/results.py", "curve = [p for p", "curve += [p for p", True),
+        ("config/paths.py", "paths.insert(0", "paths.insert(1", True),
+        ("config/cells.py", "-s{self.seed}", "-{self.seed}", True),
+        ("report/table.py", '"""The table of', '"""A table of', False),
+        ("config/schema.py", "ge=16", "ge=17", False),
+        ("losses.py", "/ p_logits.shape[1]", "/ 2 / p_logits.shape[1]", False),
+    ],
+)
+def test_what_shapes_a_report_counts_for_it(package, file, old, new, counts):
+    before = digest.report_digest()
+    path = package / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    _forget()
+    assert (digest.report_digest() != before) == counts
+
+
 def test_another_member_gives_another_digest():
     clean = {"module": "abd.sources.clean"}
     assert digest.code_digest("distill", [OOD]) != digest.code_digest("distill", [clean])

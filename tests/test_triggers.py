@@ -69,17 +69,45 @@ def test_additive_triggers_clip_instead_of_wrapping():
 
 
 def test_watermark_has_the_described_statistics():
+    """The counts, energies and places that section 2.1 gives."""
     pattern = watermark_pattern().astype(float)
-    assert np.linalg.norm(pattern) == pytest.approx(2230, rel=0.02)
-    strokes = pattern.max(axis=2) > 85
-    assert 40 <= strokes.sum() <= 75
-    assert (pattern[strokes] ** 2).sum() / (pattern**2).sum() > 0.9
+    brightest = pattern.max(axis=2)
+    bright, faint = brightest > 85, (brightest > 0) & (brightest <= 85)
+    assert bright.sum() == 55
+    assert faint.sum() == 266
+    assert np.linalg.norm(pattern) == pytest.approx(2228, rel=0.005)
+    energy = np.square(pattern)
+    assert energy[bright].sum() / energy.sum() == pytest.approx(0.97, abs=0.005)
+    assert pattern[faint].mean() == pytest.approx(7, abs=0.25)
+    assert brightest[faint].max() <= 60
+
+    rows, cols = np.mgrid[:32, :32]
+    ring = bright & (np.abs(np.hypot(rows - 21.2, cols - 20.9) - 5.7) < 1)
+    assert np.argwhere(ring).min(axis=0).tolist() == [16, 15]
+    assert np.argwhere(ring).max(axis=0).tolist() == [27, 27]
+    inner = bright & (np.hypot(rows - 21, cols - 21) < 4)
+    assert inner.sum() == 16
+    for dot in ((24, 5), (19, 10), (16, 12), (15, 15), (13, 16), (10, 19)):
+        assert bright[dot]
+    stroke = np.abs(rows + cols - 29) <= 1
+    assert (brightest[faint & ~stroke] <= 20).all()
+    assert brightest[faint & stroke].max() > 40
+
+
+def test_watermark_inner_ring_is_white_and_red():
+    pattern = watermark_pattern().astype(float)
+    rows, cols = np.mgrid[:32, :32]
+    inner = pattern[(pattern.max(axis=2) > 85) & (np.hypot(rows - 21, cols - 21) < 4)]
+    white = inner.min(axis=1) > 0.9 * inner.max(axis=1)
+    red = (inner.argmax(axis=1) == 0) & (inner.min(axis=1) <= 0.41 * inner.max(axis=1))
+    assert (white ^ red).all()
+    assert red.sum() > white.sum() > 2
 
 
 GOLDEN = {
     "badnet_grid": ["01a51d6f20c1dc37", "c8f5bc5910b86891"],
     "badnet_sq": ["6c2cd30e3a744481", "27732804be394952"],
-    "trojan_wm": ["6204cd8d88d633db", "84ac58a7504fc01c"],
+    "trojan_wm": ["50256ce100d9554a", "591cb271368ef04b"],
 }
 
 

@@ -17,7 +17,7 @@ EX_TEMPFAIL = 75  # sysexits.h: stopped by a signal, start again to go on
 EXAMPLES = """\
 examples:
   snakemake -c2                 run what params.yaml asks for, stage by stage
-  abd show                      print the table of the last report
+  abd show                      print the tables of what params.yaml asks for
   abd track sync                send finished runs to MLflow
   abd teacher --help            what a single stage takes (the rules call these)
 """
@@ -64,7 +64,13 @@ def _parser() -> argparse.ArgumentParser:
     summary.add_argument("--out", type=Path, required=True, metavar="JSON")
     summary.set_defaults(call=_summary)
 
-    show = commands.add_parser("show", help="print the table of the last report")
+    show = commands.add_parser("show", help="print the tables of experiments")
+    show.add_argument(
+        "experiments",
+        nargs="*",
+        metavar="EXPERIMENT",
+        help="those in `run` where none is named",
+    )
     show.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE")
     show.add_argument(
         "--finished", action="store_true", help="pass over what has not run yet"
@@ -150,7 +156,7 @@ def _summary(arguments: argparse.Namespace) -> None:
 def _show(arguments: argparse.Namespace) -> None:
     from abd.report.terminal import show
 
-    show(arguments.params, only_finished=arguments.finished)
+    show(arguments.params, arguments.experiments, only_finished=arguments.finished)
 
 
 def _sync(arguments: argparse.Namespace) -> None:

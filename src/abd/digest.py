@@ -57,13 +57,19 @@ def code_digest(stage: str, members: Iterable[dict[str, str]] = ()) -> str:
 
 
 def report_digest() -> str:
-    """Digest of the code and the templates that write the reports."""
+    """Digest of the code and the templates that write the reports.
+
+    Of the modules outside `abd.report`, those count that decide what a report shows: which
+    cells, from which files, joined how.
+    """
+    modules = ["abd.config.cells", "abd.config.paths", "abd.storage.results"]
     lines = []
     for path in sorted((PACKAGE / "report").iterdir()):
         if path.suffix == ".py":
-            lines.append(f"{path.name} {_module_digest(f'abd.report.{path.stem}')}")
+            modules.append(f"abd.report.{path.stem}")
         elif path.suffix in (".html", ".css"):
             lines.append(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}")
+    lines += [f"{module} {_module_digest(module)}" for module in modules]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 

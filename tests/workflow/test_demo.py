@@ -8,10 +8,14 @@ import pytest
 from abd.config import load_plan
 from abd.config.paths import stage_files
 from abd.storage.files import sha256
-from tests.workflow.conftest import jobs_in
+from tests.workflow.conftest import TINY, jobs_in
 
 KEY = "digits/badnet_sq/wrn-10-1-t0/ood/wrn-10-1-s0"
 WARM, TOTAL, LAST = 4, 12, 3  # rounds; 96 patches in batches of 32, 4 epochs
+BARE = {
+    "title": "no remedy",
+    "grids": [{**TINY["experiments"]["demo"]["grids"][0], "defenses": ["none"]}],
+}
 
 
 def _record(workflow, path):
@@ -202,10 +206,19 @@ def test_show_prints_the_table(finished):
     assert "reports/pages/demo.html" in text
 
 
+def test_the_table_is_of_what_was_asked_for_with_config(copied):
+    copied.edit({"experiments": {"bare": BARE}})
+    shown = copied.snakemake("--config", "run=[bare]").stdout
+    assert "no remedy" in shown
+    assert "tiny" not in shown
+    assert "tiny" in copied.run("abd", "show").stdout, "params.yaml says demo"
+    assert "no remedy" in copied.run("abd", "show", "bare").stdout
+
+
 def test_show_before_a_run_says_what_to_do(workflow):
     done = workflow.run("abd", "show", check=False)
     assert done.returncode == 1
-    assert "make them with: snakemake -c2 demo" in done.stderr
+    assert "make it with: snakemake -c2 demo" in done.stderr
 
 
 def test_the_page_is_self_contained(finished):
@@ -219,6 +232,28 @@ def test_the_page_is_self_contained(finished):
     for picture in ("curves", "scores", "rulegraph", "preview_digits_badnet_sq"):
         assert f"../figures/demo/{picture}.png" in table
         assert (finished.folder / f"reports/figures/demo/{picture}.png").is_file()
+
+
+def test_an_experiment_that_is_not_in_run(copied):
+    """Its own table is shown, and it has a rule graph of its own."""
+    copied.edit({"experiments": {"bare": BARE}})
+    shown = copied.snakemake("bare").stdout
+    assert "no remedy" in shown
+    assert "reports/pages/bare.html" in shown
+    assert "tiny" not in shown, "demo was not asked for"
+    folder = copied.folder / "reports/rulegraphs"
+    demo, bare = ((folder / f"{name}.dot").read_text() for name in ("demo", "bare"))
+    assert 'label = "demo"' in demo
+    assert 'label = "bare"' in bare
+    assert 'label = "distill_plain"' in bare
+    assert 'label = "vaccine"' in demo
+    assert 'label = "vaccine"' not in bare
+
+
+def test_an_edited_rule_file_is_drawn_anew(copied):
+    path = copied.folder / "rules/evaluate.smk"
+    path.write_text(f"{path.read_text()}\n# a remark\n")
+    assert copied.planned() == {"rulegraph": 1, "report": 1, "all": 1}
 
 
 def test_the_report_can_be_made_by_snakemake(finished, tmp_path):

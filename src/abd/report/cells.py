@@ -7,8 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from abd.config import Plan
 from abd.config.cells import Cell
 from abd.config.paths import metrics_path, teacher_metrics_path
+from abd.errors import AbdError
+from abd.report.read import NotMadeError, read_result
 from abd.storage.files import read_json
 
 
@@ -60,8 +63,27 @@ class Measured:
         }
 
 
+def results_of(plan: Plan, experiment: str) -> list[Measured]:
+    """Read the measurements of an experiment's cells.
+
+    Raises NotMadeError where it has not run, AbdError where there is no such experiment
+    or a result is damaged.
+    """
+    if experiment not in plan.cells:
+        raise AbdError(
+            f"experiment: expected one of {', '.join(plan.cells)}, got {experiment!r}; "
+            "params.yaml names them under experiments"
+        )
+    try:
+        return measured(plan.wanted(experiment))
+    except NotMadeError as error:
+        raise NotMadeError(
+            error.path, f"the results of {experiment}", target=experiment
+        ) from None
+
+
 def measured(cells: Iterable[Cell]) -> list[Measured]:
-    """Read the measurements of cells, whose results must be there."""
+    """Read the measurements of cells."""
     return [_measured(cell) for cell in cells]
 
 
@@ -71,15 +93,24 @@ def vaccine_path(cell: Cell) -> Path:
 
 
 def _measured(cell: Cell) -> Measured:
-    own = read_json(Path(metrics_path(cell)))
-    teacher = read_json(Path(teacher_metrics_path(cell)))
+    acc, asr = read_result(Path(metrics_path(cell)), _metrics)
+    teacher_acc, teacher_asr = read_result(Path(teacher_metrics_path(cell)), _metrics)
     vaccine = None
     if cell.defense == "abd":
-        found = read_json(vaccine_path(cell))
-        vaccine = Vaccine(
-            found=found["found"],
-            trial=found["trial"],
-            threshold=found["threshold"],
-            ratios=tuple(trial["ratio"] for trial in found["trials"]),
-        )
-    return Measured(cell, own["acc"], own["asr"], teacher["acc"], teacher["asr"], vaccine)
+        vaccine = read_result(vaccine_path(cell), _vaccine)
+    return Measured(cell, acc, asr, teacher_acc, teacher_asr, vaccine)
+
+
+def _metrics(path: Path) -> tuple[float, float]:
+    metrics = read_json(path)
+    return float(metrics["acc"]), float(metrics["asr"])
+
+
+def _vaccine(path: Path) -> Vaccine:
+    found = read_json(path)
+    return Vaccine(
+        found=found["found"],
+        trial=found["trial"],
+        threshold=found["threshold"],
+        ratios=tuple(trial["ratio"] for trial in found["trials"]),
+    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,60 +12,94 @@ import numpy as np
 from abd.config.cells import GUARDS, Cell
 from abd.config.paths import history_paths
 from abd.report.cells import Measured, vaccine_path
+from abd.report.groups import Group, make_groups
+from abd.report.read import read_result
 from abd.report.table import TITLES
 from abd.report.theme import ACCENT, COLOURS, SETTINGS, WARNING
 from abd.storage.arrays import read_arrays
 from abd.storage.files import read_json
-from abd.storage.results import read_curve
+from abd.storage.results import read_curve, read_history
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 PANEL = (3.4, 1.9)  # inches
+COLUMNS = 3  # panels beside each other: what a page can show without shrinking them
 
 
 def curves(cells: Sequence[Measured]) -> Figure:
-    """Acc and ASR over the rounds of distillation: a column per teacher and source."""
+    """Acc and ASR over the rounds of distillation: a pair of panels per group of cells.
+
+    Several seeds are shown as their mean, in a band of one standard deviation.
+    """
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    groups: dict[tuple[str, str], list[Cell]] = {}
-    for m in cells:
-        groups.setdefault((m.cell.trigger, m.cell.source), []).append(m.cell)
+    groups = make_groups(cells)
+    n_columns = min(COLUMNS, len(groups))
+    n_rows = 2 * ceil(len(groups) / COLUMNS)
     with mpl.rc_context(SETTINGS):
-        figure = Figure((PANEL[0] * len(groups), 2 * PANEL[1] + 0.5), layout="constrained")
-        axes = figure.subplots(2, len(groups), sharex="col", sharey=True, squeeze=False)
-        for column, ((trigger, source), members) in enumerate(groups.items()):
-            axes[0, column].set_title(f"{trigger}, {source}")
-            for cell in sorted(members, key=lambda c: list(GUARDS).index(c.defense)):
-                points = _points(cell)
-                for row, name in enumerate(("asr", "acc")):
-                    _line(axes[row, column], points, name, cell.defense)
-            axes[1, column].set_xlabel("round")
-        for row, label in enumerate(("ASR, %", "Acc, %")):
-            axes[row, 0].set_ylabel(label)
-            for ax in axes[row]:
-                ax.set_ylim(-3, 103)
-                ax.grid(axis="y")
-        drawn = dict.fromkeys(m.cell.defense for m in cells)
+        figure = Figure(
+            (PANEL[0] * n_columns, PANEL[1] * n_rows + 0.5), layout="constrained"
+        )
+        axes = figure.subplots(n_rows, n_columns, sharey=True, squeeze=False)
+        for ax in axes.flat:
+            ax.set_axis_off()
+        for i, group in enumerate(groups):
+            row, column = 2 * (i // COLUMNS), i % COLUMNS
+            _curves(axes[row, column], axes[row + 1, column], group, first=column == 0)
+        drawn = {m.cell.defense for m in cells}
         handles = [
             mpl.lines.Line2D([], [], color=COLOURS[d], label=TITLES[d])
             for d in GUARDS
             if d in drawn
         ]
-        figure.legend(handles=handles, loc="outside upper left", ncols=len(handles))
+        ncols = len(handles) if n_columns > 1 else COLUMNS
+        figure.legend(handles=handles, loc="outside upper left", ncols=ncols)
     return figure
 
 
-def _points(cell: Cell) -> list[dict[str, float]]:
-    return read_curve(map(Path, history_paths(cell)))
+def _curves(asr: Axes, acc: Axes, group: Group, *, first: bool) -> None:
+    """Draw a group's two panels; `first` of their row have the labels."""
+    asr.set_title(group.name)
+    acc.set_xlabel("round")
+    acc.sharex(asr)
+    asr.tick_params(labelbottom=False)
+    for ax, label in ((asr, "ASR, %"), (acc, "Acc, %")):
+        ax.set_axis_on()
+        ax.set_ylim(-3, 103)
+        ax.grid(axis="y")
+        if first:
+            ax.set_ylabel(label)
+    for defense in GUARDS:
+        curves = [_curve(m.cell) for m in group.of(defense)]
+        for ax, name in ((asr, "asr"), (acc, "acc")):
+            steps, values = _points(curves, name)
+            if not steps:
+                continue
+            mean = values.mean(axis=0)
+            ax.plot(steps, mean, color=COLOURS[defense], lw=1.6)
+            if len(values) > 1:
+                std = values.std(axis=0, ddof=1)
+                low, high = np.clip([mean - std, mean + std], 0, 100)
+                ax.fill_between(steps, low, high, color=COLOURS[defense], alpha=0.18, lw=0)
 
 
-def _line(ax: Axes, points: Iterable[dict[str, float]], name: str, defense: str) -> None:
-    seen = [(p["step"], 100 * p[name]) for p in points if name in p]
-    if seen:
-        ax.plot(*zip(*seen, strict=True), color=COLOURS[defense], lw=1.6)
+def _curve(cell: Cell) -> list[dict[str, float]]:
+    paths = [Path(path) for path in history_paths(cell)]
+    for path in paths:  # each by itself, to say which is damaged
+        read_result(path, lambda p: [point["step"] for point in read_history(p)])
+    return read_curve(paths)
+
+
+def _points(
+    curves: Sequence[list[dict[str, float]]], name: str
+) -> tuple[list[float], np.ndarray]:
+    """The steps that all curves have, and their values there, % (curves, steps)."""
+    seen = [{p["step"]: p[name] for p in curve if name in p} for curve in curves]
+    steps = sorted(set.intersection(*map(set, seen))) if seen else []
+    return steps, 100 * np.array([[values[s] for s in steps] for values in seen])
 
 
 def scores(cells: Sequence[Measured]) -> Figure | None:
@@ -72,36 +107,49 @@ def scores(cells: Sequence[Measured]) -> Figure | None:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    searched = [m for m in cells if m.vaccine is not None]
+    searched = [
+        (f"{group.name}, seed {m.cell.seed}", m)
+        for group in make_groups(cells)
+        for m in group.members
+        if m.vaccine is not None
+    ]
     if not searched:
         return None
+    n_columns, n_rows = min(COLUMNS, len(searched)), ceil(len(searched) / COLUMNS)
     with mpl.rc_context(SETTINGS):
-        n = len(searched)
-        figure = Figure((max(5.0, PANEL[0] * n), PANEL[1] + 0.9), layout="constrained")
-        for ax, m in zip(figure.subplots(1, n, squeeze=False)[0], searched, strict=True):
-            _histogram(ax, m)
+        size = max(5.0, PANEL[0] * n_columns), (PANEL[1] + 0.9) * n_rows
+        figure = Figure(size, layout="constrained")
+        axes = figure.subplots(n_rows, n_columns, squeeze=False)
+        for ax in axes.flat[len(searched) :]:
+            ax.set_axis_off()
+        for ax, (name, m) in zip(axes.flat, searched, strict=False):
+            _histogram(ax, name, m)
+        figure.supxlabel("score: log10 of KL(T‖T̃)/K; small is suspicious", size=9)
+        figure.supylabel("images, %", size=9)
     return figure
 
 
-def _histogram(ax: Axes, m: Measured) -> None:
+def _histogram(ax: Axes, name: str, m: Measured) -> None:
     assert m.vaccine is not None
     path = vaccine_path(m.cell)
     ratios = m.vaccine.ratios
     trial = int(np.argmax(ratios)) if m.vaccine.trial is None else m.vaccine.trial
-    tail = read_json(path)["trials"][trial]
-    arrays = read_arrays(path.with_name("scores.npz"))
-    values, weights = arrays["scores"][trial], arrays["weights"]
+    cut = read_result(path, lambda p: float(read_json(p)["trials"][trial]["cut"]))
+    values, weights = read_result(
+        path.with_name("scores.npz"),
+        lambda p: (read_arrays(p)["scores"][trial], read_arrays(p)["weights"]),
+    )
     edges = np.linspace(values.min(), values.max(), 61).tolist()
     share = 100 * weights / weights.sum()
     for inside, colour in (
-        (values >= tail["cut"], ACCENT),
-        (values < tail["cut"], WARNING),
+        (values >= cut, ACCENT),
+        (values < cut, WARNING),
     ):
         ax.hist(values[inside], edges, weights=share[inside], color=colour)
-    ax.axvline(tail["cut"], color=WARNING, lw=1.2, ls="--")
+    ax.axvline(cut, color=WARNING, lw=1.2, ls="--")
     ax.annotate(
-        f"μ − 3σ\n{100 * tail['ratio']:.2f} % below",
-        (tail["cut"], ax.get_ylim()[1]),
+        f"μ − 3σ\n{100 * ratios[trial]:.2f} % below",
+        (cut, ax.get_ylim()[1]),
         xytext=(-4, -4),
         textcoords="offset points",
         ha="right",
@@ -109,6 +157,5 @@ def _histogram(ax: Axes, m: Measured) -> None:
         color=WARNING,
     )
     ax.margins(x=0.12)
-    ax.set_title(f"{m.cell.trigger}, {m.cell.source}, seed {m.cell.seed}: draw {trial + 1}")
-    ax.set_xlabel("score: log10 of KL(T‖T̃)/K; small is suspicious")
-    ax.set_ylabel("images, %")
+    ax.locator_params(axis="x", nbins=5)
+    ax.set_title(f"{name}: draw {trial + 1}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from abd.config import load_plan
-from abd.report.cells import measured
+from abd.report.cells import results_of
 from abd.storage.files import write_json
 
 
@@ -15,6 +15,6 @@ def write_summary(params: Path, out: Path) -> None:
     records = [
         cell.record(experiment)
         for experiment in plan.top.run
-        for cell in measured(plan.wanted(experiment))
+        for cell in results_of(plan, experiment)
     ]
     write_json(out, records)

@@ -1,13 +1,14 @@
-"""The table of an experiment: a row per teacher and source, a column per defense."""
+"""The table of an experiment: a row per group of cells, a column per defense."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
 
 from abd.config.cells import GUARDS
 from abd.report.cells import Measured
+from abd.report.groups import PARTS, Group, make_groups, name_of, part, varying
 
 TITLES = {
     "none": "no defense",
@@ -16,17 +17,19 @@ TITLES = {
     "sv_sr": "SV + SR",
     "abd": "ABD",
 }
+NAMED_ALWAYS = ("trigger", "source")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table; every entry is "Acc / ASR" in percent, "" where absent."""
+    """One line of the table; every entry is "Acc / ASR" in percent, "" where absent.
 
-    dataset: str
-    trigger: str
-    source: str
-    student: str
-    n_seeds: int
+    `keys` says what the row is of, in the order of the table's titles of keys; `name`
+    says the same in one line.
+    """
+
+    name: str
+    keys: tuple[str, ...]
     teacher: str
     students: tuple[str, ...]
     vaccine: str
@@ -34,61 +37,81 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows, and the defenses whose columns they have."""
+    """Rows, the titles of their keys, and the defenses whose columns they have.
 
+    `common` says what all rows share, and therefore none shows.
+    """
+
+    keys: tuple[str, ...]
     defenses: tuple[str, ...]
     rows: tuple[Row, ...]
+    common: str
 
     def header(self) -> list[str]:
         """The titles of all columns."""
-        return [
-            "trigger",
-            "source",
-            "teacher",
-            *(TITLES[defense] for defense in self.defenses),
-            "vaccine",
-        ]
+        vaccine = ["vaccine"] if self._searched else []
+        return [*self.keys, "teacher", *(TITLES[d] for d in self.defenses), *vaccine]
 
     def lines(self) -> list[list[str]]:
         """The rows as text, in the order of the header."""
-        return [[r.trigger, r.source, r.teacher, *r.students, r.vaccine] for r in self.rows]
+        return [
+            [*r.keys, r.teacher, *r.students, *([r.vaccine] if self._searched else [])]
+            for r in self.rows
+        ]
+
+    @property
+    def _searched(self) -> bool:
+        return any(r.vaccine for r in self.rows)
 
 
-def make_table(cells: Iterable[Measured]) -> Table:
-    """Group cells into rows; several seeds give mean ± standard deviation."""
-    groups: dict[tuple[str, ...], list[Measured]] = {}
-    for m in cells:
-        c = m.cell
-        key = (c.dataset, c.trigger, c.teacher, str(c.teacher_seed), c.source, c.student)
-        groups.setdefault(key, []).append(m)
-    present = {m.cell.defense for members in groups.values() for m in members}
+def make_table(cells: Sequence[Measured]) -> Table:
+    """Make a row of each group; several seeds give mean ± standard deviation."""
+    groups = make_groups(cells)
+    present = {m.cell.defense for m in cells}
     defenses = tuple(d for d in GUARDS if d in present)
-    return Table(defenses, tuple(_row(members, defenses) for members in groups.values()))
+    varied = varying(cells)
+    shown = tuple(p for p in PARTS if p in varied or p in NAMED_ALWAYS)
+    hidden = tuple(p for p in PARTS if p not in shown)
+    titles = tuple(PARTS[p][0] for p in shown)
+    common = [name_of(cells[0].cell, hidden)]
+    counts = {g.n_seeds for g in groups}
+    if len(counts) == 1:
+        common.append(_seeds(groups[0]))
+    else:
+        titles += ("seeds",)
+    rows = []
+    for group in groups:
+        keys = tuple(part(group.cell, p) for p in shown)
+        name = name_of(group.cell, shown)
+        if len(counts) > 1:
+            keys += (group.n_seeds,)
+            name += f", {_seeds(group)}"
+        rows.append(_row(group, name, keys, defenses))
+    return Table(titles, defenses, tuple(rows), ", ".join(filter(None, common)))
 
 
-def _row(members: list[Measured], defenses: tuple[str, ...]) -> Row:
-    first = members[0]
-    by_defense = {d: [m for m in members if m.cell.defense == d] for d in defenses}
-    verdicts = [m.vaccine for m in members if m.vaccine is not None]
+def _seeds(group: Group) -> str:
+    return f"{group.n_seeds} seed{'' if group.n_seeds == '1' else 's'}"
+
+
+def _row(group: Group, name: str, keys: tuple[str, ...], defenses: tuple[str, ...]) -> Row:
+    verdicts = [m.vaccine for m in group.members if m.vaccine is not None]
     vaccine = verdicts[0].text if len(verdicts) == 1 else ""
     if len(verdicts) > 1:
         vaccine = f"found for {sum(v.found for v in verdicts)} of {len(verdicts)} seeds"
     return Row(
-        dataset=first.cell.dataset,
-        trigger=first.cell.trigger,
-        source=first.cell.source,
-        student=first.cell.student,
-        n_seeds=len({m.cell.seed for m in members}),
-        teacher=_pair([first], lambda m: m.teacher_acc, lambda m: m.teacher_asr),
+        name=name,
+        keys=keys,
+        teacher=_pair(group.members[:1], lambda m: m.teacher_acc, lambda m: m.teacher_asr),
         students=tuple(
-            _pair(by_defense[d], lambda m: m.acc, lambda m: m.asr) for d in defenses
+            _pair(group.of(d), lambda m: m.acc, lambda m: m.asr) for d in defenses
         ),
         vaccine=vaccine,
     )
 
 
 def _pair(
-    members: list[Measured],
+    members: Sequence[Measured],
     acc: Callable[[Measured], float],
     asr: Callable[[Measured], float],
 ) -> str:

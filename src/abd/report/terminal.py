@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.box import SIMPLE
@@ -9,50 +10,50 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from abd.config import load_plan
-from abd.errors import AbdError
-from abd.report.cells import measured
+from abd.report.cells import results_of
+from abd.report.read import NotMadeError
 from abd.report.table import TITLES, Table, make_table
 
 
-def show(params: Path, *, only_finished: bool = False) -> None:
-    """Print the table of every experiment in `run`.
+def show(
+    params: Path, experiments: Sequence[str] = (), *, only_finished: bool = False
+) -> None:
+    """Print the tables of experiments, or of those in `run` where none is named.
 
     One that has not run yet is passed over with `only_finished`, else an AbdError.
     """
     plan = load_plan(params)
     console = Console(highlight=False)
-    for experiment in plan.top.run:
+    for experiment in experiments or plan.top.run:
         try:
-            table = make_table(measured(plan.wanted(experiment)))
-        except FileNotFoundError as error:
+            table = make_table(results_of(plan, experiment))
+        except NotMadeError:
             if only_finished:
                 continue
-            raise AbdError(
-                f"{error.filename}: expected the results of {experiment}, got no file; "
-                f"make them with: snakemake -c2 {experiment}"
-            ) from None
+            raise
         console.print()
         console.print(plan.top.experiments[experiment].title, style="bold")
+        console.print(table.common, style="dim")
         console.print(_rows(table))
         for row in table.rows:
             if row.vaccine:
-                console.print(f"{row.trigger}, {row.source}: vaccine {row.vaccine}")
+                console.print(f"{row.name}: vaccine {row.vaccine}")
         page = Path(f"reports/pages/{experiment}.html")
         if page.is_file():
             console.print(f"report: {page}", soft_wrap=True)
 
 
 def _rows(table: Table) -> RichTable:
-    """A line per model: what a terminal of 80 columns has room for."""
+    """A line per model, under the name of its row: what 80 columns have room for."""
     shown = RichTable(box=SIMPLE)
-    for column in ("trigger", "source", "model"):
-        shown.add_column(column)
+    shown.add_column("model")
     for column in ("Acc, %", "ASR, %"):
         shown.add_column(column, justify="right")
     for row in table.rows:
         shown.add_section()
+        shown.add_row(row.name, style="bold")
         models = ["teacher", *(TITLES[defense] for defense in table.defenses)]
         for model, pair in zip(models, (row.teacher, *row.students), strict=True):
             if pair:
-                shown.add_row(row.trigger, row.source, model, *pair.split(" / "))
+                shown.add_row(f"  {model}", *pair.split(" / "))
     return shown

@@ -13,9 +13,9 @@ from markupsafe import Markup
 
 from abd import __version__
 from abd.config import Plan, load_plan
-from abd.config.cells import Cell
 from abd.report import figures, rulegraph
-from abd.report.cells import Measured, measured
+from abd.report.cells import Measured, results_of
+from abd.report.read import read_result
 from abd.report.table import make_table, markdown
 from abd.report.theme import to_png, to_svg
 from abd.storage.files import read_json, write_text
@@ -34,6 +34,16 @@ class Plot:
     figure: Figure
 
 
+@dataclass(frozen=True)
+class Preview:
+    """Stamped examples: what of, and the picture as PNG with its name in the report."""
+
+    name: str
+    file: str
+    png: bytes
+    manifest: dict[str, Any]
+
+
 def write_report(
     params: Path,
     experiment: str,
@@ -48,25 +58,26 @@ def write_report(
     `dot` is the rule graph as Snakemake prints it; `folder` takes the figures as PNG.
     """
     plan = load_plan(params)
-    cells = measured(plan.wanted(experiment))
+    cells = results_of(plan, experiment)
     title = plan.top.experiments[experiment].title
-    plots = _plots(cells, dot)
+    plots = _plots(experiment, cells, dot)
+    previews = _previews(cells)
     shutil.rmtree(folder, ignore_errors=True)
     for plot in plots:
         to_png(plot.figure, folder / f"{plot.name}.png")
-    previews = _previews([m.cell for m in cells])
-    for name, (path, _) in previews.items():
-        shutil.copyfile(path, folder / f"preview_{name}.png")
+    for preview in previews:
+        (folder / preview.file).write_bytes(preview.png)
     write_text(table, _markdown(title, experiment, cells, plots, previews, plan))
     write_text(page, _page(title, experiment, cells, plots, previews, plan))
 
 
-def _plots(cells: list[Measured], dot: Path | None) -> list[Plot]:
+def _plots(experiment: str, cells: list[Measured], dot: Path | None) -> list[Plot]:
     plots = [
         Plot(
             "curves",
             "Over training",
-            "Attack success (top) and clean accuracy (bottom) while the student learns. "
+            "Attack success (top) and clean accuracy (bottom) while the student learns; "
+            "of several seeds the mean, in a band of one standard deviation. "
             "Only the monitor looks at test data; nothing learns from it.",
             figures.curves(cells),
         )
@@ -89,19 +100,27 @@ def _plots(cells: list[Measured], dot: Path | None) -> list[Plot]:
                 "rulegraph",
                 "How it was made",
                 "The rules that made this report. Edges implied by others are left out.",
-                rulegraph.draw(dot.read_text()),
+                read_result(dot, lambda p: rulegraph.draw(p.read_text(), experiment)),
             )
         )
     return plots
 
 
-def _previews(cells: list[Cell]) -> dict[str, tuple[Path, dict[str, Any]]]:
-    """Stamped examples and their manifest, by trigger."""
-    previews = {}
-    for cell in cells:
-        folder = Path(f"results/poison/{cell.dataset}/{cell.trigger}")
-        name = f"{cell.dataset}_{cell.trigger}"
-        previews[name] = (folder / "preview.png", read_json(folder / "manifest.json"))
+def _previews(cells: list[Measured]) -> list[Preview]:
+    """The stamped examples of each trigger, on each data set."""
+    pairs = dict.fromkeys((m.cell.dataset, m.cell.trigger) for m in cells)
+    several = len({dataset for dataset, _ in pairs}) > 1
+    previews = []
+    for dataset, trigger in pairs:
+        folder = Path(f"results/poison/{dataset}/{trigger}")
+        previews.append(
+            Preview(
+                name=f"{trigger} on {dataset}" if several else trigger,
+                file=f"preview_{dataset}_{trigger}.png",
+                png=read_result(folder / "preview.png", Path.read_bytes),
+                manifest=read_result(folder / "manifest.json", read_json),
+            )
+        )
     return previews
 
 
@@ -110,19 +129,20 @@ def _markdown(
     experiment: str,
     cells: list[Measured],
     plots: list[Plot],
-    previews: dict[str, tuple[Path, dict[str, Any]]],
+    previews: list[Preview],
     plan: Plan,
 ) -> str:
+    table = make_table(cells)
     parts = [
         f"# {title}\n",
         "Clean accuracy / attack success rate in percent, on the whole test set.\n",
-        markdown(make_table(cells)),
+        markdown(table),
+        f"All rows: {table.common}.\n",
     ]
-    for name, (_, manifest) in previews.items():
-        trigger = manifest["trigger"]
+    for preview in previews:
         parts += [
-            f"## {trigger}\n",
-            f"![{trigger}](../figures/{experiment}/preview_{name}.png)\n",
+            f"## {preview.name}\n",
+            f"![{preview.name}](../figures/{experiment}/{preview.file})\n",
         ]
     for plot in plots:
         parts += [
@@ -139,7 +159,7 @@ def _page(
     experiment: str,
     cells: list[Measured],
     plots: list[Plot],
-    previews: dict[str, tuple[Path, dict[str, Any]]],
+    previews: list[Preview],
     plan: Plan,
 ) -> str:
     environment = Environment(
@@ -154,7 +174,7 @@ def _page(
         experiment=experiment,
         table=make_table(cells),
         plots=[(plot, Markup(to_svg(plot.figure, plot.name))) for plot in plots],
-        previews=[(manifest, _data_uri(path)) for path, manifest in previews.values()],
+        previews=[(p.name, p.manifest, _data_uri(p.png)) for p in previews],
         made=_made(experiment, plan),
     )
 
@@ -168,5 +188,5 @@ def _made(experiment: str, plan: Plan) -> str:
     )
 
 
-def _data_uri(path: Path) -> str:
-    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
+def _data_uri(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

@@ -1,0 +1,299 @@
+"""Reports of hand-made results: what is grouped, named, averaged and drawn."""
+
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from abd.cli import main
+from abd.config import Cell, load_plan
+from abd.config.paths import history_paths, metrics_path, teacher_metrics_path
+from abd.history import Record
+from abd.report import figures, rulegraph
+from abd.report.cells import measured, vaccine_path
+from abd.report.groups import make_groups
+from abd.report.table import make_table, markdown
+from abd.storage.arrays import write_arrays
+from abd.storage.files import write_json
+from abd.storage.results import write_history
+
+PARAMS = Path(__file__).parents[1] / "params.yaml"
+CELL = Cell("digits", "badnet_sq", "wrn-16-2", 0, "ood", "wrn-16-1", 0, "none")
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    """A folder of results; the fixture writes those of cells and gives them back."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(cells):
+        for cell in cells:
+            _write(cell)
+        return measured(cells)
+
+    return write
+
+
+def _write(cell):
+    write_json(Path(teacher_metrics_path(cell)), {"acc": 0.9, "asr": 1.0})
+    acc = 0.5 + 0.1 * cell.seed
+    write_json(Path(metrics_path(cell)), {"acc": acc, "asr": 0.25})
+    for path in history_paths(cell):
+        write_history(Path(path), [])
+    points = [Record(step, {"acc": acc * step / 20, "asr": 1.0}) for step in (10, 20)]
+    write_history(Path(history_paths(cell)[-1]), points)
+    if cell.defense == "abd":
+        trial = {"ratio": 0.01, "cut": -1.0}
+        verdict = {"found": False, "trial": None, "threshold": 0.02, "trials": [trial]}
+        write_json(vaccine_path(cell), verdict)
+        scores = np.linspace(-2, 0, 50)[None]
+        write_arrays(
+            vaccine_path(cell).with_name("scores.npz"), scores=scores, weights=np.ones(50)
+        )
+
+    poison = Path(f"results/poison/{cell.dataset}/{cell.trigger}")
+    manifest = {"n_poisoned": 1, "n_train": 10, "target_name": "0"}
+    write_json(poison / "manifest.json", manifest)
+    (poison / "preview.png").write_bytes(b"a picture")
+
+
+def _panels(figure):
+    return [ax for ax in figure.axes if ax.axison]
+
+
+def _titles(figure):
+    return [title for ax in _panels(figure) if (title := ax.get_title(loc="left"))]
+
+
+def test_one_group_is_named_by_trigger_and_source(results):
+    cells = results([CELL, replace(CELL, defense="abd")])
+    table = make_table(cells)
+    assert table.header() == [
+        "trigger",
+        "source",
+        "teacher",
+        "no defense",
+        "ABD",
+        "vaccine",
+    ]
+    assert table.lines() == [
+        [
+            "badnet_sq", "ood", "90.0 / 100.0", "50.0 / 25.0", "50.0 / 25.0",
+            "none in 1 draws (best tail 1.0 %)",
+        ],
+    ]  # fmt: skip
+    assert (
+        table.common == "digits, teacher wrn-16-2, teacher seed 0, student wrn-16-1, 1 seed"
+    )
+    assert _titles(figures.curves(cells)) == ["badnet_sq, ood"]
+    assert _titles(figures.scores(cells)) == ["badnet_sq, ood, seed 0: draw 1"]
+
+
+def test_what_varies_is_named_and_what_does_not_is_said_once(results):
+    """Two data sets and two students: four groups, whose numbers are never mixed."""
+    cells = results(
+        [
+            replace(CELL, dataset=dataset, student=student, defense=defense)
+            for dataset, student, defense in product(
+                ("digits", "gtsrb"), ("wrn-16-1", "wrn-10-1"), ("none", "abd")
+            )
+        ]
+    )
+    table = make_table(cells)
+    assert table.keys == ("data set", "trigger", "source", "student net")
+    assert [row.keys for row in table.rows] == [
+        ("digits", "badnet_sq", "ood", "wrn-16-1"),
+        ("digits", "badnet_sq", "ood", "wrn-10-1"),
+        ("gtsrb", "badnet_sq", "ood", "wrn-16-1"),
+        ("gtsrb", "badnet_sq", "ood", "wrn-10-1"),
+    ]
+    assert table.common == "teacher wrn-16-2, teacher seed 0, 1 seed"
+    names = [
+        "digits, student wrn-16-1",
+        "digits, student wrn-10-1",
+        "gtsrb, student wrn-16-1",
+        "gtsrb, student wrn-10-1",
+    ]
+    assert _titles(figures.curves(cells)) == names
+    assert _titles(figures.scores(cells)) == [f"{name}, seed 0: draw 1" for name in names]
+    assert len(_panels(figures.curves(cells))) == 2 * len(names)
+
+
+@pytest.mark.parametrize(
+    ("part", "other", "name"),
+    [
+        ("dataset", "gtsrb", "gtsrb"),
+        ("trigger", "badnet_grid", "badnet_grid"),
+        ("teacher", "wrn-10-1", "teacher wrn-10-1"),
+        ("teacher_seed", 1, "teacher seed 1"),
+        ("source", "clean", "clean"),
+        ("student", "wrn-10-1", "student wrn-10-1"),
+    ],
+)
+def test_every_part_makes_a_group(results, part, other, name):
+    groups = make_groups(results([CELL, replace(CELL, **{part: other})]))
+    assert [g.name for g in groups][1] == name
+    assert [len(g.members) for g in groups] == [1, 1]
+
+
+def test_several_seeds_give_mean_and_deviation(results):
+    cells = results([replace(CELL, seed=seed) for seed in (0, 1, 2)])
+    table = make_table(cells)
+    assert table.rows[0].students == ("60.0 ± 10.0 / 25.0 ± 0.0",)
+    assert table.common.endswith("3 seeds")
+    assert "60.0 ± 10.0 / 25.0 ± 0.0" in markdown(table)
+
+    asr, acc = _panels(figures.curves(cells))
+    (line,) = acc.lines
+    assert line.get_xdata().tolist() == [10, 20]
+    assert line.get_ydata() == pytest.approx([30, 60])
+    (band,) = acc.collections
+    edges = band.get_paths()[0].vertices[:, 1]
+    assert (edges.min(), edges.max()) == pytest.approx((25, 70))
+    assert len(asr.lines) == 1
+
+
+def test_seeds_are_counted_where_they_differ(results):
+    cells = [CELL, replace(CELL, seed=1), replace(CELL, source="clean")]
+    table = make_table(results([*cells, replace(CELL, defense="sv")]))
+    assert table.keys == ("trigger", "source", "seeds")
+    assert [row.keys[-1] for row in table.rows] == ["1-2", "1"]
+    assert table.rows[0].name == "badnet_sq, ood, 1-2 seeds"
+    assert "seed" not in table.common.replace("teacher seed", "")
+
+
+def test_curves_have_the_points_that_all_seeds_have(results):
+    cells = results([CELL, replace(CELL, seed=1)])
+    path = Path(history_paths(CELL)[-1])
+    write_history(path, [Record(step, {"acc": 0.1}) for step in (5, 10)])
+    _, acc = _panels(figures.curves(cells))
+    assert acc.lines[0].get_xdata().tolist() == [10]
+
+
+def test_the_rule_graph_leads_edges_around_the_rules_between():
+    """a -> b -> c -> d with two that go past b and c: each layer gives way."""
+    edges = [("a", "b"), ("b", "c"), ("c", "d"), ("a", "d"), ("e", "d"), ("a", "c")]
+    rows, short = rulegraph.layers("abcde", edges)
+    level = {node: y for y, row in enumerate(rows) for node in row}
+    assert [level[node] for node in "abcd"] == [0, 1, 2, 3]
+    assert level["e"] == 2, "as late as can be"
+    assert all(level[end] == level[start] + 1 for start, end in short)
+    assert sum(map(len, rows)) == len(level) == 5 + 3, "a to d passes b and c, a to c b"
+    ends = dict(edge for edge in short if edge[0] not in "abcde")
+    for start, end in edges:
+        nodes = [b for a, b in short if a == start]
+        assert end in [_end(node, ends) for node in nodes]
+
+
+def _end(node, ends):
+    return _end(ends[node], ends) if node in ends else node
+
+
+KEY = "digits/badnet_sq/wrn-16-2-t0"
+REPORT = ["report", "--page", "p.html", "--table", "p.md", "--figures", "figures"]
+DAMAGED = [
+    f"results/evaluate/{KEY}/teacher/metrics.json",
+    f"results/evaluate/{KEY}/ood/wrn-16-1-s0/sr/metrics.json",
+    f"results/vaccine/{KEY}/ood/wrn-16-1-s0/vaccine.json",
+    f"results/vaccine/{KEY}/ood/wrn-16-1-s0/scores.npz",
+    f"results/retrospect/{KEY}/ood/wrn-16-1-s0/sr/history.jsonl",
+    "results/poison/digits/badnet_sq/manifest.json",
+    "graph.dot",
+]
+
+
+@pytest.fixture
+def report(results, capsys):
+    """Runs a command of abd on the demo's results; gives its status and its error."""
+    results(load_plan(PARAMS).wanted("demo"))
+    dot = 'digraph g {\n0[label = "demo"\n1[label = "report"\n1 -> 0\n}\n'
+    Path("graph.dot").write_text(dot)
+
+    def run(*arguments):
+        status = main([*arguments, "--params", str(PARAMS)])
+        return status, capsys.readouterr().err
+
+    return run
+
+
+def _is_one_line(error, *parts):
+    assert error.count("\n") == 1
+    assert error.startswith("abd: error: ")
+    for part in parts:
+        assert part in error
+
+
+def test_a_report_is_written(report):
+    done = report(*REPORT, "--experiment", "demo", "--rulegraph", "graph.dot")
+    assert done == (0, "")
+    assert "student wrn-16-1" in Path("p.html").read_text()
+    pictures = {path.name for path in Path("figures").iterdir()}
+    assert "preview_digits_badnet_sq.png" in pictures
+    assert {"curves.png", "scores.png", "rulegraph.png"} < pictures
+
+
+@pytest.mark.parametrize("command", [[*REPORT, "--experiment", "nope"], ["show", "nope"]])
+def test_an_unknown_experiment_is_named(report, command):
+    status, error = report(*command)
+    assert status == 1
+    _is_one_line(error, "expected one of demo, digits, got 'nope'")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [[*REPORT, "--experiment", "digits"], ["summary", "--out", "s.json"], ["show"]],
+)
+def test_before_a_run_the_run_is_named(report, command):
+    name = "digits" if "digits" in command else "demo"
+    for path in Path("results/evaluate").rglob("metrics.json"):
+        path.unlink()
+    status, error = report(*command)
+    assert status == 1
+    _is_one_line(error, "got no file", f"make it with: snakemake -c2 {name}")
+    assert report("show", "--finished") == (0, ""), "what has not run is passed over"
+
+
+@pytest.mark.parametrize("path", [Path(name) for name in DAMAGED])
+def test_a_truncated_result_is_named(report, path):
+    path.write_bytes(path.read_bytes()[:-3])
+    status, error = report(*REPORT, "--experiment", "demo", "--rulegraph", "graph.dot")
+    assert status == 1
+    remake = f"make it anew with: snakemake -R {path} -- {path}"
+    _is_one_line(error, f"{path}: damaged (", remake)
+    assert not Path("figures").exists()
+
+
+@pytest.mark.parametrize("path", [Path(name) for name in DAMAGED])
+def test_a_lost_result_is_named(report, path):
+    path.unlink()
+    status, error = report(*REPORT, "--experiment", "demo", "--rulegraph", "graph.dot")
+    assert status == 1
+    _is_one_line(error, str(path), "got no file; make it with: snakemake -c2")
+
+
+def test_results_of_the_wrong_kind_are_named(report):
+    metrics, vaccine = Path(DAMAGED[1]), Path(DAMAGED[2])
+    for path, text in ((metrics, "{}"), (metrics, "[]"), (vaccine, '{"found": true}')):
+        before = path.read_text()
+        path.write_text(text)
+        _is_one_line(report("show")[1], f"{path}: damaged (")
+        path.write_text(before)
+    assert report("show") == (0, "")
+
+
+def test_a_truncated_record_is_named(report):
+    metrics = Path(DAMAGED[1])
+    record = metrics.with_name("record.json")
+    record.write_text('{"outputs": {"metrics.json"')
+    _is_one_line(
+        report("show")[1], f"{record}: damaged (", f"-R {metrics}"
+    )
+
+
+def test_a_result_that_is_not_what_its_record_says_is_named(report):
+    metrics = Path(DAMAGED[1])
+    record = {"stage": "evaluate", "outputs": {"metrics.json": "0" * 64}}
+    write_json(metrics.with_name("record.json"), record)
+    _is_one_line(report("show")[1], f"{metrics}: damaged", "written by rule evaluate")
