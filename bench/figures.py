@@ -109,7 +109,7 @@ def sv_added() -> Figure:
     assert isinstance(source, OodSource)
     teacher = source.context.teacher
     vaccine = ShuffledTeacher(teacher, draw_trial(teacher, 5, 3, torch_stream(0, "bench")))
-    source.context = replace(source.context, vaccine=vaccine, suspicious_weight=0.1)
+    source.context = replace(source.context, vaccine=vaccine)
     return compare(
         "sv_step",
         lambda: list(guarded.run(guarded.position + 1)),

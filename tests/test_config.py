@@ -68,9 +68,9 @@ LEARNING = {"teacher", "surrogate", "vaccine", "distill", "retrospect", "evaluat
             {"distill", "retrospect"},
         ),
         ({"vaccine": {"threshold": 0.5}}, {"vaccine"}),
-        ({"distill": {"suspicious_weight": 0.5}}, {"distill"}),
+        ({"distill": {"guard": {"suspicious_weight": 0.5}}}, {"distill"}),
         (
-            {"distill": {"eval_every": 77, "by_dataset": {"digits": {"eval_every": 77}}}},
+            {"distill": {"by_dataset": {"digits": {"ood": {"eval_every": 77}}}}},
             {"distill", "retrospect"},
         ),
         ({"distill": {"ood": {"tau": 4.0}}}, {"surrogate", "distill", "retrospect"}),
@@ -90,7 +90,8 @@ def test_an_edit_concerns_only_its_stages(raw, changes, stages):
 
 def test_plain_distillation_does_not_know_the_vaccine(raw):
     plans = [
-        make_plan(merge(raw, {"distill": {"suspicious_weight": w}})) for w in (0.1, 0.5)
+        make_plan(merge(raw, {"distill": {"guard": {"suspicious_weight": w}}}))
+        for w in (0.1, 0.5)
     ]
     by_guard = {
         guard: [job_spec(p, "distill", {**WILDCARDS, "guard": guard}) for p in plans]
@@ -111,7 +112,7 @@ def test_budget_scales_lengths_and_nothing_else(raw):
     half = make_plan({**raw, "budget": 0.5}).settings["digits"]
     assert half.distill.ood.epochs == round(whole.distill.ood.epochs / 2)
     assert half.teacher.epochs == round(whole.teacher.epochs / 2)
-    assert half.distill.log_every == round(whole.distill.log_every / 2)
+    assert half.distill.ood.log_every == round(whole.distill.ood.log_every / 2)
     assert half.retrospect.ood.last == max(1, round(whole.retrospect.ood.last / 2))
     assert half.distill.ood.milestones == [
         round(m / 2) for m in whole.distill.ood.milestones
@@ -139,9 +140,9 @@ def test_budget_scales_lengths_and_nothing_else(raw):
         ({"poison": {"target": 10}}, "poison.target: expected a class of digits, 0..9, got 10"),
         ({"vaccine": {"direction": "up"}}, "vaccine.direction: expected 'teacher' or 'shuffled', got 'up'"),
         ({"vaccine": 3}, "vaccine: expected a section, got 3"),
-        ({"surrogate": {"skip": {"ood": 100}}}, "surrogate.skip.ood: expected less than warm = "),
+        ({"surrogate": {"skip": {"ood": 100}}}, "surrogate.skip.ood: expected less than 60, got 100"),
         ({"surrogate": {"by_dataset": {"digits": {"warm": {"ood": 5000}}}}}, "surrogate.warm.ood: expected less than lambda = "),
-        ({"surrogate": {"warm": {"oood": 5}}}, "surrogate.warm.oood: expected one of clean, ood, got 'oood'"),
+        ({"surrogate": {"warm": {"oood": 5}}}, "surrogate.warm.oood: expected one of clean, cmi, ood, zskt, got 'oood'"),
         ({"distill": {"gan": {"batch": 5}}}, "distill.gan: expected no such key"),
         ({"distill": {"ood": None, "by_dataset": {"digits": {"ood": None}}}}, "distill.ood: expected a value, got nothing"),
         ({"retrospect": {"by_dataset": {"digts": {"rounds": 3}}}}, "retrospect.by_dataset: expected any of digits, got 'digts'"),
@@ -172,7 +173,7 @@ def test_wrong_params_name_key_expectation_and_value(raw, changes, message):
             "triggers: expected one of badnet_grid, badnet_sq, trojan_wm, got 'nope'",
         ),
         ("dataset", "mnist", "dataset: expected one of digits, got 'mnist'"),
-        ("sources", ["gan"], "sources: expected one of clean, ood, got 'gan'"),
+        ("sources", ["gan"], "sources: expected one of clean, cmi, ood, zskt, got 'gan'"),
         (
             "teacher",
             "vgg-16",

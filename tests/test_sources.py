@@ -1,5 +1,7 @@
 """The contract of every registered source, and what each one's loss is."""
 
+import copy
+import itertools
 import math
 
 import numpy as np
@@ -10,24 +12,39 @@ import torch.nn.functional as F
 from abd.config.sources import SOURCES, settings_class
 from abd.registry import load_object
 from abd.seeding import torch_stream
-from abd.sources.base import Context
+from abd.sources.base import Context, Guard
 from abd.sources.clean import clean_subset
 from abd.state import State
 from abd.vaccine import ShuffledTeacher, agreement, draw_trial
 
 CPU = torch.device("cpu")
+COMMON = {"log_every": 3, "eval_every": 3, "batch": 8}
 SETTINGS = {
     "ood": {
-        "batch": 8, "epochs": 2, "crop_pad": 2, "hflip": True, "lr": 1e-3, "schedule": "steps", "milestones": [1],
-        "gamma": 0.5, "tau": 8.0, "cutmix_beta": 0.25,
+        **COMMON, "epochs": 2, "crop_pad": 2, "hflip": True, "lr": 1e-3, "schedule": "steps",
+        "milestones": [1], "gamma": 0.5, "tau": 8.0, "cutmix_beta": 0.25,
     },
     "clean": {
-        "batch": 8, "epochs": 2, "crop_pad": 2, "hflip": True, "lr": 0.1,
-        "momentum": 0.9, "weight_decay": 5e-4, "alpha": 0.95, "tau": 6.0, "fraction": 0.5, "subset_seed": 230,
+        **COMMON, "epochs": 2, "crop_pad": 2, "hflip": True, "lr": 0.1, "momentum": 0.9,
+        "weight_decay": 5e-4, "alpha": 0.95, "tau": 6.0, "fraction": 0.5, "subset_seed": 230,
+    },
+    "zskt": {
+        **COMMON, "cycles": 40, "nz": 6, "generator_steps": 1, "student_steps": 2,
+        "lr_generator": 1e-3, "lr": 2e-3, "clip_norm": 5.0, "tau": 1.0, "at_beta": 250.0,
+    },
+    "cmi": {
+        **COMMON, "epochs": 2, "kd_steps": 3, "tau": 20.0, "lr": 0.1, "momentum": 0.9,
+        "weight_decay": 1e-4, "crop_pad": 2, "hflip": True, "lr_head": 1e-3, "head_dim": 8,
+        "bank": 12,
+        "synthesis": {
+            "images": 8, "steps": 3, "nz": 6, "lr": 1e-3, "w_bn": 1.0, "w_onehot": 1.0,
+            "w_adv": 0.5, "w_contrast": 0.8, "temperature": 0.1, "n_negatives": 6,
+            "crop_pad": 2,
+        },
     },
 }  # fmt: skip
-
-N_POOL = {"ood": 20, "clean": 40}
+N_POOL = {"ood": 20, "clean": 40, "zskt": 0, "cmi": 0}
+POOLED = ["clean", "ood"]
 
 
 def build_source(name, pool, teacher, normalize, **changes):
@@ -57,8 +74,7 @@ def pool(rng):
 
 @pytest.fixture
 def make(teacher, normalize, pool):
-    def make(name, vaccine=None, weight=0.1, seed=0):
-        options = {"vaccine": vaccine, "suspicious_weight": weight, "seed": seed}
+    def make(name, **options):
         return build_source(name, pool, teacher, normalize, **options)
 
     return make
@@ -71,53 +87,87 @@ class TestContract:
         settings = settings_class(name)(**SETTINGS[name])
         assert settings.rounds_per_epoch(N_POOL[name]) > 0
         assert settings.scaled(0.5).epochs_in_all() == settings.epochs_in_all() // 2
-        assert settings.scaled(1e-9).epochs_in_all() == 1
+        assert 1 <= settings.scaled(1e-9).epochs_in_all() <= settings.epochs_in_all() // 2
+        assert settings.scaled(1e-9).log_every == settings.scaled(1e-9).eval_every == 1
         assert settings.pool in ("patches", "dataset", None)
         assert settings.tau == SETTINGS[name]["tau"]
 
-    def test_batches_are_the_rounds_own(self, name, make, student):
-        """Any round, asked for in any order, by any instance, gives the same bits."""
-        source, other = make(name), make(name)
-        later = [list(source.batches(i, student)) for i in (0, 1, 2, 3)]
-        first = list(other.batches(3, student))
-        again = list(source.batches(3, student))
-        for batches in (first, again):
-            for a, b in zip(later[3], batches, strict=True):
+    def test_rounds_are_reproducible(self, name, make, student):
+        """The same rounds in the same order, by any instance, give the same bits."""
+        twins = [(make(name), copy.deepcopy(student)) for _ in range(2)]
+        rows = [[list(s.batches(i, net)) for i in range(6)] for s, net in twins]
+        for one, other in zip(*rows, strict=True):
+            for a, b in zip(one, other, strict=True):
                 assert torch.equal(a.x, b.x)
                 assert torch.equal(a.teacher_logits, b.teacher_logits)
-        assert not torch.equal(later[0][0].x, later[1][0].x)
+        shown = [b.x for batches in rows[0] for b in batches if b.repeats]
+        assert len(shown) > 2
+        assert not any(torch.equal(a, b) for a, b in itertools.pairwise(shown))
+
+    def test_going_on_from_a_state_gives_the_same_bits(self, name, make, student):
+        whole, twin = make(name), copy.deepcopy(student)
+        for i in range(3):
+            list(whole.batches(i, student))
+        state = State()
+        whole.save(state)
+        other = make(name)
+        other.load(state)
+        twin.load_state_dict(student.state_dict())
+        for i in (3, 4):
+            rows = [list(s.batches(i, n)) for s, n in ((whole, student), (other, twin))]
+            assert all(torch.equal(a.x, b.x) for a, b in zip(*rows, strict=True))
+        states = [State(), State()]
+        whole.save(states[0])
+        other.save(states[1])
+        assert states[0].values == states[1].values
+        for path, tensor in states[0].tensors.items():
+            assert torch.equal(tensor, states[1].tensors[path]), path
 
     def test_the_seed_decides(self, name, make, student):
         a, b = (next(make(name, seed=s).batches(0, student)) for s in (0, 1))
         assert not torch.equal(a.x, b.x)
 
     def test_batches_carry_the_teachers_answers(self, name, make, student, teacher):
-        for batch in make(name).batches(0, student):
-            assert torch.allclose(batch.teacher_logits, teacher(batch.x), atol=1e-6)
-            assert batch.weights is None
-            assert not batch.x.requires_grad
+        source = make(name)
+        for i in range(2):
+            for batch in source.batches(i, student):
+                assert torch.allclose(batch.teacher_logits, teacher(batch.x), atol=1e-5)
+                assert batch.suspicious is None
+                assert not batch.x.requires_grad
+                assert not batch.teacher_logits.requires_grad
 
-    def test_the_vaccine_weighs_suspicious_samples(self, name, make, student, teacher):
+    def test_teacher_and_student_are_left_as_they_are(self, name, make, student, teacher):
+        """But for the student's BatchNorm statistics, which ZSKT moves."""
+        before = copy.deepcopy((teacher.state_dict(), dict(student.named_parameters())))
+        student.train()
+        list(make(name).batches(0, student))
+        assert student.training
+        assert not teacher.training
+        assert all(p.requires_grad and p.grad is None for p in student.parameters())
+        for key, value in teacher.state_dict().items():
+            assert torch.equal(value, before[0][key])
+        for key, value in student.named_parameters():
+            assert torch.equal(value, before[1][key])
+
+    def test_the_vaccine_enters(self, name, make, student, teacher):
         vaccine = ShuffledTeacher(teacher, draw_trial(teacher, 1, 1, torch_stream(0, "d")))
-        seen = []
-        for index in range(2):
-            for batch in make(name, vaccine).batches(index, student):
-                logits, shuffled = vaccine(batch.x)
-                expected = torch.where(agreement(logits, shuffled), 0.1, 1.0)
-                assert torch.equal(batch.weights, expected)
-                seen += batch.weights.tolist()
-        assert len(set(seen)) == 2, "the case should hold both kinds"
+        plain, guarded = make(name), make(name, vaccine=vaccine)
+        twin = copy.deepcopy(student)
+        losses = []
+        for i in range(4):
+            pairs = zip(plain.batches(i, student), guarded.batches(i, twin), strict=True)
+            losses += [
+                (plain.loss(student, a), guarded.loss(twin, b))
+                for a, b in pairs
+                if a.repeats
+            ]
+        assert any(not torch.allclose(a, b) for a, b in losses)
 
     def test_loss_is_a_scalar_with_a_gradient(self, name, make, student):
         source = make(name)
-        batch = next(source.batches(0, student))
-        source.loss(student(batch.x), batch).backward()
+        shown = [b for i in range(2) for b in source.batches(i, student) if b.repeats]
+        source.loss(student, shown[0]).backward()
         assert all(p.grad is not None for p in student.parameters())
-
-    def test_state_goes_round(self, name, make):
-        state = State()
-        make(name).save(state)
-        make(name).load(state)
 
     def test_optimizer_builds(self, name, make, student):
         spec = make(name).optimizer
@@ -132,17 +182,46 @@ def _batch_of(source, student, **changes):
     return dataclasses.replace(next(source.batches(0, student)), **changes)
 
 
-def test_ood_loss_by_hand(make, student):
-    """Two classes, tau 8: logits (8 log 3, 0) against (0, 0), weights 1 and 1/10."""
-    source = make("ood")
+def _zeros(x):
+    """A student that answers (0, 0) to everything."""
+    return torch.zeros(len(x), 2)
+
+
+KL = 0.75 * math.log(1.5) + 0.25 * math.log(0.5)  # of (3/4, 1/4) from (1/2, 1/2)
+
+
+@pytest.mark.parametrize(
+    ("form", "suspicious", "expected"),
+    [
+        ("weight", [False, True], (KL / 2) * 1.1 / 2),
+        ("ascent", [False, True], (KL / 2) * (1 - 0.1)),
+        ("ascent", [True, True], (KL / 2) * -0.1),
+        ("ascent", [False, False], KL / 2),
+    ],
+)
+def test_ood_loss_by_hand(form, suspicious, expected, make, student):
+    """Two classes, tau 8: logits (8 log 3, 0) against (0, 0)."""
+    source = make("ood", guard=Guard(form=form, suspicious_weight=0.1))
     batch = _batch_of(
         source, student,
+        x=torch.zeros(2, 3, 16, 16),
         teacher_logits=torch.tensor([[8 * math.log(3.0), 0.0]] * 2),
-        weights=torch.tensor([1.0, 0.1]),
+        suspicious=torch.tensor(suspicious),
     )  # fmt: skip
-    kl = 0.75 * math.log(1.5) + 0.25 * math.log(0.5)
-    loss = source.loss(torch.zeros(2, 2), batch)
-    assert loss.item() == pytest.approx((kl / 2) * 1.1 / 2, rel=1e-5)
+    assert source.loss(_zeros, batch).item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", POOLED)
+def test_samples_on_which_the_shuffled_teacher_agrees_are_suspicious(
+    name, make, student, teacher
+):
+    vaccine = ShuffledTeacher(teacher, draw_trial(teacher, 1, 1, torch_stream(0, "d")))
+    source, seen = make(name, vaccine=vaccine), []
+    for index in range(2):
+        for batch in source.batches(index, student):
+            assert torch.equal(batch.suspicious, agreement(*vaccine(batch.x)))
+            seen += batch.suspicious.tolist()
+    assert len(set(seen)) == 2, "the case should hold both kinds"
 
 
 def test_clean_loss_by_hand(make, student):
@@ -150,12 +229,12 @@ def test_clean_loss_by_hand(make, student):
     source = make("clean")
     batch = _batch_of(
         source, student,
+        x=torch.zeros(1, 3, 16, 16),
         teacher_logits=torch.tensor([[6 * math.log(3.0), 0.0]]),
         labels=torch.tensor([1]),
     )  # fmt: skip
-    kl = 0.75 * math.log(1.5) + 0.25 * math.log(0.5)
-    expected = 0.95 * 36 * kl / 2 + 0.05 * math.log(2)
-    assert source.loss(torch.zeros(1, 2), batch).item() == pytest.approx(expected, rel=1e-5)
+    expected = 0.95 * 36 * KL / 2 + 0.05 * math.log(2)
+    assert source.loss(_zeros, batch).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_ood_drops_the_last_incomplete_batch_and_clean_keeps_it(make, student):
@@ -210,4 +289,6 @@ def test_ce_part_is_torchs(make, student, stream):
     logits = torch.randn(8, 4, generator=stream)
     same = _batch_of(source, student, teacher_logits=logits)
     ce = F.cross_entropy(logits, batch.labels)
-    assert source.loss(logits, same).item() == pytest.approx(0.05 * ce.item(), rel=1e-4)
+    assert source.loss(lambda x: logits, same).item() == pytest.approx(
+        0.05 * ce.item(), rel=1e-4
+    )

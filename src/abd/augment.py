@@ -47,3 +47,40 @@ def cutmix(pixels: Tensor, beta: float, generator: torch.Generator) -> Tensor:
     mixed = pixels.clone()
     mixed[:, :, rows, cols] = pixels[permuted.to(pixels.device)][:, :, rows, cols]
     return mixed
+
+
+def random_resized_crop(
+    images: Tensor,
+    generator: torch.Generator,
+    scale: tuple[float, float],
+    ratio: tuple[float, float],
+) -> Tensor:
+    """Cut a box of random area and aspect from each image, resized to the image's size.
+
+    images: float (B, C, H, W); scale: range of the area's share, uniform; ratio: of the
+    aspect, log-uniform. Bilinear, as two matrix products, so that gradients flow back
+    deterministically on every device. A box that does not fit is clipped to the image.
+    """
+    n, _, height, width = images.shape
+    draws = torch.rand(4, n, generator=generator)
+    area = scale[0] + (scale[1] - scale[0]) * draws[0]
+    low, high = (torch.tensor(r).log() for r in ratio)
+    aspect = (low + (high - low) * draws[1]).exp()
+    tall, wide = ((area / aspect).sqrt().clamp(max=1), (area * aspect).sqrt().clamp(max=1))
+    rows = _resampling(height, tall, draws[2]).to(images)
+    cols = _resampling(width, wide, draws[3]).to(images)
+    return rows[:, None] @ images @ cols[:, None].transpose(2, 3)
+
+
+def _resampling(size: int, share: Tensor, place: Tensor) -> Tensor:
+    """Matrices (B, size, size) that stretch a share of a line over the whole of it.
+
+    share: (B,) length in [0, 1]; place: (B,) where it begins, 0 at the start and 1 as far
+    as it fits. Linear between pixel centres, the edge pixels repeated.
+    """
+    start = (1 - share) * place * size
+    centres = (torch.arange(size) + 0.5) / size
+    at = start[:, None] + centres * share[:, None] * size - 0.5
+    at = at.clamp(0, size - 1)
+    distance = (at[:, :, None] - torch.arange(size)).abs()
+    return (1 - distance).clamp_min(0)

@@ -87,12 +87,12 @@ class Distillation:
             ):
                 assert parameter.grad is not None
                 parameter.grad += gradient
-        self.optimizer.step()
+        self.spec.step(self.optimizer)
         self._loss += loss
         self._n_losses += 1
 
     def _backward(self, batch: Batch) -> Tensor:
-        loss = self.source.loss(self.student(batch.x), batch)
+        loss = self.source.loss(self.student, batch)
         loss.backward()
         return loss.detach()
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
 from torch.optim import SGD, Adam, Optimizer
 
 from abd.schedules import Schedule
@@ -16,13 +17,15 @@ class OptimizerSpec:
     """A kind of optimizer, its constants, and its learning rate at each position.
 
     `kind` is "adam" (betas 0.9 and 0.999, eps 1e-8) or "sgd" (`momentum` counts only
-    there); `weight_decay` is coupled L2.
+    there); `weight_decay` is coupled L2; with `clip_norm` the gradient is scaled down to
+    that L2 norm where it is larger.
     """
 
     kind: str
     lr: Schedule
     momentum: float = 0.0
     weight_decay: float = 0.0
+    clip_norm: float | None = None
 
     def build(self, parameters: Iterable[Tensor]) -> Optimizer:
         """Build the optimizer; ValueError for an unknown kind."""
@@ -34,9 +37,18 @@ class OptimizerSpec:
             )
         raise ValueError(f"optimizer: expected adam or sgd, got {self.kind!r}")
 
-    def with_lr(self, lr: Schedule) -> OptimizerSpec:
-        """The same optimizer on another schedule."""
-        return replace(self, lr=lr)
+    def restarted(self, lr: Schedule) -> OptimizerSpec:
+        """The same kind of optimizer on another schedule, unclipped (section 7.2)."""
+        return replace(self, lr=lr, clip_norm=None)
+
+    def step(self, optimizer: Optimizer) -> None:
+        """Take a step along the gradients that are there, clipped if need be."""
+        if self.clip_norm is not None:
+            clip_grad_norm_(
+                [p for group in optimizer.param_groups for p in group["params"]],
+                self.clip_norm,
+            )
+        optimizer.step()
 
     def set_lr(self, optimizer: Optimizer, position: int) -> None:
         """Set the learning rate of `position`."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from abd.frozen import frozen_parameters
 from abd.hypergradient import hypergradient
 from abd.losses import batch_kl, mean_kl
 
@@ -129,7 +130,7 @@ class SelfRetrospection:
         optimizer = torch.optim.Adam([delta], s.inner_lr)
         l2 = s.l2 if s.l2_in_synthesis else 0.0
         clean: Tensor | None = None
-        with _frozen_parameters(net):
+        with frozen_parameters(net):
             for _ in range(s.rounds):
                 # The value never changes; the reference repeats it for its BN update.
                 if clean is None or (s.bn == "reference" and net is student):
@@ -171,15 +172,3 @@ class SelfRetrospection:
         if self.settings.reduction == "batch":
             return tau**2 * batch_kl(p_logits, q_logits, tau)
         return mean_kl(p_logits, q_logits, tau)
-
-
-@contextmanager
-def _frozen_parameters(net: nn.Module) -> Iterator[None]:
-    """Save the weight gradients that the inner problem has no use for."""
-    wanted = [p.requires_grad for p in net.parameters()]
-    net.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for p, flag in zip(net.parameters(), wanted, strict=True):
-            p.requires_grad_(flag)

@@ -12,10 +12,10 @@ from abd.state import State
 
 
 class CachingSource:
-    """A source that remembers its batches from round `skip` on.
+    """A source that remembers its batches from round (or tick) `skip` on.
 
-    Images are kept as pixels where the source has them, else as network input. An image
-    that the student is shown several times counts as often.
+    Images are kept as pixels where the source has them, else as network input; a batch
+    counts as often as its `seen` says.
     """
 
     def __init__(self, source: Source, skip: int) -> None:
@@ -28,15 +28,16 @@ class CachingSource:
     def batches(self, index: int, student: nn.Module) -> Iterator[Batch]:
         """Yield the batches of round `index`, remembering them."""
         for batch in self.source.batches(index, student):
-            if index >= self.skip:
+            tick = index if batch.tick is None else batch.tick
+            if tick >= self.skip and batch.seen:
                 images = batch.x if batch.pixels is None else batch.pixels
                 self.images.append(images.cpu())
-                self.weights.append(torch.full((len(images),), float(batch.repeats)))
+                self.weights.append(torch.full((len(images),), float(batch.seen)))
             yield batch
 
-    def loss(self, logits: Tensor, batch: Batch) -> Tensor:
+    def loss(self, student: nn.Module, batch: Batch) -> Tensor:
         """Return the loss of the source."""
-        return self.source.loss(logits, batch)
+        return self.source.loss(student, batch)
 
     def cached(self) -> tuple[Tensor, Tensor]:
         """Return the images (N, 3, H, W), uint8 or float32, and their weights (N,)."""

@@ -103,6 +103,17 @@ def agreement(teacher_logits: Tensor, shuffled_logits: Tensor) -> Tensor:
     return teacher_logits.argmax(dim=1) == shuffled_logits.argmax(dim=1)
 
 
+def stability(teacher_logits: Tensor, shuffled_logits: Tensor) -> Tensor:
+    """Mean KL(T||T~)/K over the samples on which both agree, a scalar (section 6.3).
+
+    0 where they agree on none. What a generator maximises to leave the stable, that is
+    suspicious, images; gradients flow through both.
+    """
+    phi = agreement(teacher_logits, shuffled_logits)
+    kl = sample_kl(teacher_logits, shuffled_logits) / teacher_logits.shape[1]
+    return (kl * phi).sum() / phi.sum().clamp_min(1)
+
+
 def score(
     teacher_logits: Tensor, shuffled_logits: Tensor, direction: str = "teacher"
 ) -> Tensor:

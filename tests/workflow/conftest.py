@@ -55,10 +55,8 @@ TINY = {
     "distill": {
         "by_dataset": {
             "digits": {
-                "log_every": 2,
-                "eval_every": 4,
-                "ood": {"batch": 32, "epochs": 4},
-                "clean": {"batch": 32, "epochs": 2},
+                "ood": {"log_every": 2, "eval_every": 4, "batch": 32, "epochs": 4},
+                "clean": {"log_every": 2, "eval_every": 4, "batch": 32, "epochs": 2},
             }
         }
     },

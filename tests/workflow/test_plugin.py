@@ -27,6 +27,7 @@ class TinyNet(torch.nn.Sequential):
 
 class NoiseSettings(SourceSettings):
     build: ClassVar[str] = "noise_source:NoiseSource"
+    lengths: ClassVar[frozenset[str]] = frozenset({"steps"})
     steps: Count
     lr: Rate
 
@@ -37,11 +38,11 @@ class NoiseSettings(SourceSettings):
         return 1
 
     def scaled(self, budget):
-        return self.model_copy(update={"steps": max(1, round(budget * self.steps))})
+        return super().scaled(budget).model_copy(update={"steps": max(1, round(budget * self.steps))})
 
 
 class NoiseSource:
-    def __init__(self, context, pool, *, batch, tau, steps, lr):
+    def __init__(self, context, pool, *, batch, tau, lr):
         assert not pool
         self.context, self.batch, self.tau = context, batch, tau
         self.optimizer = OptimizerSpec("adam", cosine(lr, context.rounds))
@@ -53,8 +54,8 @@ class NoiseSource:
         x = torch.randn(self.batch, 3, size, size, generator=stream)
         yield Batch(x, self.context.teacher(x))
 
-    def loss(self, logits, batch):
-        return mean_kl(batch.teacher_logits, logits, self.tau)
+    def loss(self, student, batch):
+        return mean_kl(batch.teacher_logits, student(batch.x), self.tau)
 
     def save(self, state):
         pass
@@ -81,7 +82,16 @@ PARAMS = {
         }
     },
     "surrogate": {"warm": {"noise": 4}, "skip": {"noise": 1}},
-    "distill": {"noise": {"batch": 16, "tau": 2.0, "steps": 9, "lr": 0.001}},
+    "distill": {
+        "noise": {
+            "log_every": 3,
+            "eval_every": 3,
+            "batch": 16,
+            "tau": 2.0,
+            "steps": 9,
+            "lr": 0.001,
+        }
+    },
     "retrospect": {"noise": {"last": 3, "lr": 0.001, "portion": 0.5, "weight": 1.0}},
 }
 
@@ -124,4 +134,4 @@ def test_without_the_package_the_name_is_refused(copied):
     copied.edit(PARAMS)
     done = copied.snakemake("-n", check=False)
     assert done.returncode == 1
-    assert "sources: expected one of clean, ood, got 'noise'" in done.stderr
+    assert "sources: expected one of clean, cmi, ood, zskt, got 'noise'" in done.stderr

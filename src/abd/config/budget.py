@@ -24,11 +24,7 @@ def scale(settings: Settings, budget: float) -> Settings:
                 update={"epochs": shortened(teacher.epochs, budget)}
             ),
             "distill": distill.model_copy(
-                update={
-                    "log_every": shortened(distill.log_every, budget),
-                    "eval_every": shortened(distill.eval_every, budget),
-                    **{name: own.scaled(budget) for name, own in distilled.items()},
-                }
+                update={name: own.scaled(budget) for name, own in distilled.items()}
             ),
             "retrospect": sr.model_copy(
                 update={

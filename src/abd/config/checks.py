@@ -99,8 +99,9 @@ def _check_source(source: str, settings: Settings, problems: Problems) -> None:
         )
         return
     long = lengths(settings, source)
-    if not long.skip < long.warm:
-        problems.add(f"surrogate.skip.{source}", f"less than warm = {long.warm}", long.skip)
+    ticks = own.ticks(long.warm)
+    if not long.skip < ticks:
+        problems.add(f"surrogate.skip.{source}", f"less than {ticks}", long.skip)
     if not long.warm < long.lambda_:
         problems.add(
             f"surrogate.warm.{source}",

@@ -101,11 +101,12 @@ def _student(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _distillation(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
+    own = s.distill.of(w["source"])
     return {
         **_student(s, w),
-        "settings": s.distill.of(w["source"]).arguments(),
+        "settings": own.arguments(),
         "total": lengths(s, w["source"]).total,
-        "log_every": s.distill.log_every,
+        "log_every": own.log_every,
     }
 
 
@@ -121,14 +122,14 @@ def _vaccine(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
 def _positions(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
     return {
         "lambda": lengths(s, w["source"]).lambda_,
-        "eval_every": s.distill.eval_every,
+        "eval_every": s.distill.of(w["source"]).eval_every,
     }
 
 
 def _distill(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
     config = {**_distillation(s, w), **_positions(s, w), "guard": w["guard"]}
     if w["guard"] != "plain":
-        config["suspicious_weight"] = s.distill.suspicious_weight
+        config["vaccine_guard"] = s.distill.guard.model_dump()
     if w["guard"] == "first":
         config["vaccine"] = s.vaccine.model_dump(include={"members", "n_conv"})
     return config

@@ -145,15 +145,22 @@ class Vaccine(Section):
     direction: Literal["teacher", "shuffled"]
 
 
-class Distill(Section):
-    """Distillation: the vaccine's weight and the log intervals.
+class Guard(Section):
+    """How the vaccine enters the losses; see `abd.sources.base.Guard`."""
 
-    The model in use has a key more for every source (`settings_model`).
+    alpha: NonNegative
+    detach: bool
+    suspicious_weight: Probability
+    form: Literal["weight", "ascent"]
+
+
+class Distill(Section):
+    """Distillation: how the vaccine enters it.
+
+    The model in use has a key more for every source (`section_model`).
     """
 
-    suspicious_weight: Probability
-    log_every: Count
-    eval_every: Count
+    guard: Guard
 
     def of(self, source: str) -> SourceSettings:
         """The settings of a source; they must be there."""
@@ -175,7 +182,7 @@ class RetrospectSource(Section):
 class Retrospect(Section):
     """Self-retrospection: the constants of its problems.
 
-    The model in use has a key more for every source (`settings_model`).
+    The model in use has a key more for every source (`section_model`).
     """
 
     force: bool

@@ -8,7 +8,7 @@ none in the synthesis round of CMI. The distillation loop knows no source by nam
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -25,17 +25,40 @@ class Batch:
     """What the student is shown.
 
     x: (B, 3, H, W) normalised input, detached. teacher_logits: (B, K), detached.
-    weights: (B,) loss weight per sample, the vaccine's; None for 1. labels: (B,) where
+    teacher_taps: the teacher's activations, where the loss compares them. suspicious:
+    (B,) mask of the samples that the vaccine flags, None without one. labels: (B,) where
     the source has them. pixels: (B, 3, H, W) uint8 where `x` was made from pixels.
-    repeats: how often the student takes a step on this batch.
+    repeats: how often the student takes a step on this batch; with 0 it was made on the
+    way to another. seen: how often it counts in the surrogate cache. tick: what
+    `surrogate.skip` counts, where that is not the round.
     """
 
     x: Tensor
     teacher_logits: Tensor
-    weights: Tensor | None = None
+    teacher_taps: tuple[Tensor, ...] = ()
+    suspicious: Tensor | None = None
     labels: Tensor | None = None
     pixels: Tensor | None = None
     repeats: int = 1
+    seen: int = 1
+    tick: int | None = None
+
+
+@dataclass(frozen=True)
+class Guard:
+    """How the vaccine enters a source's losses.
+
+    alpha: weight of the term that makes generators prefer unstable images (section 6.3);
+    detach: no gradient flows through the shuffled teacher there. suspicious_weight: of
+    the suspicious samples of a pool (section 6.4), by form "weight" (the paper's: the
+    batch mean of weighted losses) or "ascent" (the program's: the mean over the others
+    minus so much of the mean over the suspicious).
+    """
+
+    alpha: float = 0.1
+    detach: bool = False
+    suspicious_weight: float = 0.1
+    form: str = "weight"
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +80,7 @@ class Context:
     seed: int
     rounds: int
     vaccine: ShuffledTeacher | None = None
-    suspicious_weight: float = 1.0
+    guard: Guard = field(default_factory=Guard)
 
 
 class Source(Protocol):
@@ -73,8 +96,8 @@ class Source(Protocol):
         """Yield the batches of round `index`."""
         ...
 
-    def loss(self, logits: Tensor, batch: Batch) -> Tensor:
-        """Return the method's distillation loss, a scalar, of the student's logits."""
+    def loss(self, student: nn.Module, batch: Batch) -> Tensor:
+        """Return the method's distillation loss, a scalar, of the student on a batch."""
         ...
 
     def save(self, state: State) -> None:

@@ -5,7 +5,8 @@ The loss is alpha tau**2 mean-KL(T||S) at temperature tau + (1 - alpha) CE(S, y)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,10 +15,10 @@ from torch import Tensor, nn
 
 from abd.losses import sample_kl
 from abd.optim import OptimizerSpec
-from abd.pixels import to_pixels
+from abd.pixels import Normalization, to_pixels
 from abd.schedules import constant
 from abd.sources.base import Batch, Context
-from abd.sources.pool import PixelPool, taught, weighted_mean
+from abd.sources.pool import PixelPool, guarded_mean, taught
 
 
 def clean_subset(n: int, fraction: float, subset_seed: int) -> np.ndarray:
@@ -33,7 +34,8 @@ class CleanSource(PixelPool):
     """Batches of augmented clean images, and the vanilla KD loss.
 
     `pool` is a data set's arrays, of which `x_train` and `y_train` count; the settings
-    are section `distill.clean`.
+    are section `distill.clean`. With `std` training inputs are divided by that instead of
+    the data set's, as the reference program does for CIFAR-10.
     """
 
     def __init__(
@@ -51,9 +53,13 @@ class CleanSource(PixelPool):
         tau: float,
         fraction: float,
         subset_seed: int,
+        std: Sequence[float] | None,
     ) -> None:
         subset = clean_subset(len(pool["x_train"]), fraction, subset_seed)
         images = to_pixels(pool["x_train"][subset])
+        if std is not None:
+            own = Normalization(context.normalize.mean, (std[0], std[1], std[2]))
+            context = replace(context, normalize=own)
         super().__init__(
             context, images, batch=batch, drop_last=False, crop_pad=crop_pad, hflip=hflip
         )
@@ -67,10 +73,11 @@ class CleanSource(PixelPool):
         pixels, idx, _ = self.augmented(index)
         yield taught(self.context, pixels, self.labels[idx.to(self.context.device)])
 
-    def loss(self, logits: Tensor, batch: Batch) -> Tensor:
-        """Weighted mean of the KD and label losses of the student's logits (B, K)."""
+    def loss(self, student: nn.Module, batch: Batch) -> Tensor:
+        """Guarded mean of the KD and label losses."""
         assert batch.labels is not None, "clean batches carry labels"
+        logits = student(batch.x)
         kl = sample_kl(batch.teacher_logits, logits, self.tau) / logits.shape[1]
         ce = F.cross_entropy(logits.float(), batch.labels, reduction="none")
         losses = self.alpha * self.tau**2 * kl + (1 - self.alpha) * ce
-        return weighted_mean(losses, batch.weights)
+        return guarded_mean(losses, batch, self.context.guard)

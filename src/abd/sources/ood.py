@@ -17,7 +17,7 @@ from abd.optim import OptimizerSpec
 from abd.pixels import to_pixels
 from abd.schedules import cosine, steps
 from abd.sources.base import Batch, Context
-from abd.sources.pool import PixelPool, taught, weighted_mean
+from abd.sources.pool import PixelPool, guarded_mean, taught
 
 
 class OodSource(PixelPool):
@@ -63,7 +63,8 @@ class OodSource(PixelPool):
         pixels, _, stream = self.augmented(index)
         yield taught(self.context, cutmix(pixels, self.cutmix_beta, stream))
 
-    def loss(self, logits: Tensor, batch: Batch) -> Tensor:
-        """Weighted mean-KL(T||S) at temperature tau of the student's logits (B, K)."""
+    def loss(self, student: nn.Module, batch: Batch) -> Tensor:
+        """Guarded mean-KL(T||S) at temperature tau."""
+        logits = student(batch.x)
         kl = sample_kl(batch.teacher_logits, logits, self.tau) / logits.shape[1]
-        return weighted_mean(kl, batch.weights)
+        return guarded_mean(kl, batch, self.context.guard)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from abd.augment import random_crop, random_hflip
 from abd.seeding import torch_stream
-from abd.sources.base import Batch, Context
+from abd.sources.base import Batch, Context, Guard
 from abd.state import State
 from abd.vaccine import agreement, sample_weights
 
@@ -71,17 +71,25 @@ class PixelPool:
 def taught(context: Context, pixels: Tensor, labels: Tensor | None = None) -> Batch:
     """Return pixels (B, 3, H, W) as a batch with the teacher's answers.
 
-    With a vaccine, samples on which teacher and shuffled ensemble agree weigh less.
+    With a vaccine, samples on which teacher and shuffled ensemble agree are suspicious.
     """
     x = context.normalize(pixels)
     if context.vaccine is None:
         return Batch(x, context.teacher(x), labels=labels, pixels=pixels)
     logits, shuffled = context.vaccine(x)
     suspicious = agreement(logits, shuffled)
-    weights = sample_weights(suspicious, context.suspicious_weight)
-    return Batch(x, logits, weights=weights, labels=labels, pixels=pixels)
+    return Batch(x, logits, suspicious=suspicious, labels=labels, pixels=pixels)
 
 
-def weighted_mean(losses: Tensor, weights: Tensor | None) -> Tensor:
-    """Batch mean of sample losses (B,), each times its weight."""
-    return (losses if weights is None else losses * weights).mean()
+def guarded_mean(losses: Tensor, batch: Batch, guard: Guard) -> Tensor:
+    """Batch mean of sample losses (B,), suspicious samples weighed down (section 6.4)."""
+    if batch.suspicious is None:
+        return losses.mean()
+    if guard.form == "weight":
+        return (losses * sample_weights(batch.suspicious, guard.suspicious_weight)).mean()
+    # Either set may be empty: its mean is then left out, not NaN.
+    means = [
+        (losses * mask).sum() / mask.sum().clamp_min(1)
+        for mask in (~batch.suspicious, batch.suspicious)
+    ]
+    return means[0] - guard.suspicious_weight * means[1]

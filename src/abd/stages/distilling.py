@@ -10,7 +10,7 @@ from abd.errors import AbdError
 from abd.nets import build_net
 from abd.registry import load_object
 from abd.seeding import torch_stream
-from abd.sources.base import Context, Source
+from abd.sources.base import Context, Guard, Source
 from abd.stages.job import Job
 from abd.stages.load import normalization, place
 from abd.storage.arrays import read_arrays
@@ -51,7 +51,7 @@ def make_source(
         seed=config["seed"],
         rounds=config["total"],
         vaccine=vaccine,
-        suspicious_weight=config.get("suspicious_weight", 1.0),
+        guard=Guard(**config.get("vaccine_guard", {})),
     )
     pool = read_arrays(job.inputs["pool"]) if "pool" in job.inputs else {}
     build = load_object(settings_class(config["source"]).build)

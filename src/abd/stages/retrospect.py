@@ -41,7 +41,7 @@ def run(job: Job) -> Mapping[str, object]:
         source,
         seed=config["seed"],
         log_every=config["log_every"],
-        optimizer=source.optimizer.with_lr(lambda position: falling(position - start)),
+        optimizer=source.optimizer.restarted(lambda position: falling(position - start)),
         extra=SelfRetrospection(RetrospectionSettings(**settings), teacher).step,
     )
     distillation.load(read_state(job.inputs["state"]), fresh_optimizer=True)

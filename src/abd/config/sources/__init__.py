@@ -15,7 +15,9 @@ SOURCES = Registry(
     "abd.sources",
     {
         "clean": "abd.config.sources.clean:CleanSettings",
+        "cmi": "abd.config.sources.cmi:CmiSettings",
         "ood": "abd.config.sources.ood:OodSettings",
+        "zskt": "abd.config.sources.zskt:ZsktSettings",
     },
 )
 

@@ -14,12 +14,16 @@ class SourceSettings(Section):
 
     `build` names the class that does the work, "module:Class", called with an
     `abd.sources.base.Context`, the arrays of its pool, and `arguments()` by name.
-    `pool` names the images that it draws from, None if it makes its own.
+    `pool` names the images that it draws from, None if it makes its own. `lengths` are
+    the settings that say how long a run is: the source is told its rounds instead.
     """
 
     build: ClassVar[str]
     pool: ClassVar[Pool | None] = None
+    lengths: ClassVar[frozenset[str]] = frozenset()
 
+    log_every: Count  # rounds between two points of the loss curve
+    eval_every: Count  # rounds between two looks of the monitor
     batch: BatchSize
     tau: Rate  # temperature of the method's divergence, and SR's unless it has its own
 
@@ -32,21 +36,31 @@ class SourceSettings(Section):
         raise NotImplementedError
 
     def scaled(self, budget: float) -> Self:
-        """These settings with every length shortened to its share `budget`."""
-        raise NotImplementedError
+        """These settings with every length shortened to its share `budget`.
+
+        A source adds its own lengths to what is done here.
+        """
+        intervals = {"log_every": self.log_every, "eval_every": self.eval_every}
+        short = {name: shortened(length, budget) for name, length in intervals.items()}
+        return self.model_copy(update=short)
+
+    def ticks(self, warm: int) -> int:
+        """What `surrogate.skip` counts in `warm` rounds: the rounds themselves."""
+        return warm
 
     def drawn(self, n_pool: int) -> int:
         """How many images of its pool the source uses."""
         return n_pool
 
     def arguments(self) -> dict[str, Any]:
-        """What the source is built with, by name; its lengths come as rounds."""
-        return self.model_dump()
+        """What the source is built with, by name."""
+        return self.model_dump(exclude={"log_every", "eval_every", *self.lengths})
 
 
 class PoolSettings(SourceSettings):
     """What sources have in common that pass over a fixed pool, epoch by epoch."""
 
+    lengths: ClassVar[frozenset[str]] = frozenset({"epochs"})
     drop_last: ClassVar[bool]
 
     epochs: Count
@@ -62,13 +76,10 @@ class PoolSettings(SourceSettings):
         whole, rest = divmod(self.drawn(n_pool), self.batch)
         return whole + (rest > 0 and not self.drop_last)
 
-    def arguments(self) -> dict[str, Any]:
-        """Every setting but the epochs."""
-        return self.model_dump(exclude={"epochs"})
-
     def scaled(self, budget: float) -> Self:
-        """With fewer epochs, at least 1."""
-        return self.model_copy(update={"epochs": shortened(self.epochs, budget)})
+        """With fewer epochs, at least 1, and shorter intervals."""
+        epochs = shortened(self.epochs, budget)
+        return super().scaled(budget).model_copy(update={"epochs": epochs})
 
 
 def shortened(length: int, budget: float, least: int = 1) -> int:

@@ -21,6 +21,7 @@ class CleanSettings(PoolSettings):
     alpha: Probability
     fraction: Share
     subset_seed: Whole
+    std: tuple[Rate, Rate, Rate] | None = None
 
     def drawn(self, n_pool: int) -> int:
         """The share `fraction` of the training set, at least one image."""

@@ -1,0 +1,68 @@
+"""Settings of contrastive model inversion (method section 5.3)."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+from abd.config.fields import (
+    BatchSize,
+    Count,
+    Fraction,
+    NonNegative,
+    Rate,
+    Section,
+    Whole,
+)
+from abd.config.sources.base import SourceSettings, shortened
+
+
+class Synthesis(Section):
+    """One call of the synthesis; see `abd.sources.synthesis.Recipe`."""
+
+    images: BatchSize
+    steps: Count
+    nz: Count
+    lr: Rate
+    w_bn: NonNegative
+    w_onehot: NonNegative
+    w_adv: NonNegative
+    w_contrast: NonNegative
+    temperature: Rate
+    n_negatives: Whole
+    crop_pad: Whole
+
+
+class CmiSettings(SourceSettings):
+    """Section `distill.cmi`; an epoch is a round of synthesis, then `kd_steps` more."""
+
+    build: ClassVar[str] = "abd.sources.cmi:CmiSource"
+    lengths: ClassVar[frozenset[str]] = frozenset({"epochs"})
+
+    epochs: Count
+    kd_steps: Count
+    lr: Rate
+    momentum: Fraction
+    weight_decay: NonNegative
+    crop_pad: Whole
+    hflip: bool
+    lr_head: Rate
+    head_dim: Count
+    bank: Count
+    synthesis: Synthesis
+
+    def epochs_in_all(self) -> int:
+        """The epochs of a whole run."""
+        return self.epochs
+
+    def rounds_per_epoch(self, n_pool: int) -> int:
+        """One of synthesis, and those of distillation."""
+        return 1 + self.kd_steps
+
+    def ticks(self, warm: int) -> int:
+        """The steps of one synthesis call."""
+        return self.synthesis.steps
+
+    def scaled(self, budget: float) -> Self:
+        """With fewer epochs, at least 1, and shorter intervals."""
+        epochs = shortened(self.epochs, budget)
+        return super().scaled(budget).model_copy(update={"epochs": epochs})

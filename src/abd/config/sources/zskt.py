@@ -1,0 +1,39 @@
+"""Settings of zero-shot knowledge transfer (method section 5.2)."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+from abd.config.fields import Count, NonNegative, Rate
+from abd.config.sources.base import SourceSettings, shortened
+
+LEAST = 20  # cycles, whatever the budget
+
+
+class ZsktSettings(SourceSettings):
+    """Section `distill.zskt`; a round is a cycle, and so is an epoch."""
+
+    build: ClassVar[str] = "abd.sources.zskt:ZsktSource"
+    lengths: ClassVar[frozenset[str]] = frozenset({"cycles"})
+
+    cycles: Count
+    nz: Count
+    generator_steps: Count
+    student_steps: Count
+    lr_generator: Rate
+    lr: Rate
+    clip_norm: Rate
+    at_beta: NonNegative
+
+    def epochs_in_all(self) -> int:
+        """The cycles of a whole run."""
+        return self.cycles
+
+    def rounds_per_epoch(self, n_pool: int) -> int:
+        """A cycle is counted by itself."""
+        return 1
+
+    def scaled(self, budget: float) -> Self:
+        """With fewer cycles, at least 20, and shorter intervals."""
+        cycles = shortened(self.cycles, budget, least=LEAST)
+        return super().scaled(budget).model_copy(update={"cycles": cycles})

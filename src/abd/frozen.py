@@ -1,0 +1,20 @@
+"""Networks that are only passed through: no gradients into their weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import nn
+
+
+@contextmanager
+def frozen_parameters(net: nn.Module) -> Iterator[None]:
+    """Save the weight gradients of `net` where only those of its input are wanted."""
+    wanted = [p.requires_grad for p in net.parameters()]
+    net.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for p, flag in zip(net.parameters(), wanted, strict=True):
+            p.requires_grad_(flag)

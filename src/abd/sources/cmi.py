@@ -1,0 +1,128 @@
+"""Contrastive model inversion: a growing pool of images made from the teacher's memory.
+
+An epoch is one round of synthesis, which adds images to the pool, and then rounds of
+distillation on batches of the whole pool (method section 5.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from abd.augment import random_crop, random_hflip
+from abd.bn_inputs import bn_layers
+from abd.contrast import Bank, Head
+from abd.losses import batch_kl
+from abd.optim import OptimizerSpec
+from abd.schedules import cosine
+from abd.seeding import torch_stream
+from abd.sources.base import Batch, Context
+from abd.sources.synthesis import Recipe, Synthesis
+from abd.state import State
+
+
+class CmiSource:
+    """Batches of a pool of synthetic images, and the CMI distillation loss.
+
+    The settings are those of section `distill.cmi`; there is no pool to begin with.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        pool: Mapping[str, np.ndarray],
+        *,
+        batch: int,
+        tau: float,
+        kd_steps: int,
+        lr: float,
+        momentum: float,
+        weight_decay: float,
+        crop_pad: int,
+        hflip: bool,
+        lr_head: float,
+        head_dim: int,
+        bank: int,
+        synthesis: Mapping[str, float],
+    ) -> None:
+        self.context = context
+        self.batch, self.tau, self.kd_steps = batch, tau, kd_steps
+        self.crop_pad, self.hflip = crop_pad, hflip
+        self.recipe = Recipe(**synthesis)  # type: ignore[arg-type]
+        self.pixels = torch.zeros(
+            0, 3, context.size, context.size, dtype=torch.uint8, device=context.device
+        )
+        n_features = sum(layer.num_features for layer in bn_layers(context.teacher))
+        if n_features == 0:
+            raise ValueError("teacher: expected BatchNorm layers, got none")
+        init = torch_stream(context.seed, "cmi", "head")
+        self.head = Head(n_features, head_dim, init).to(context.device)
+        self._head_optimizer = torch.optim.Adam(self.head.parameters(), lr_head)
+        self.bank = Bank(bank, n_features, context.device)
+        by_epoch = cosine(lr, context.rounds // self.rounds_per_epoch)
+        self.optimizer = OptimizerSpec(
+            "sgd",
+            lambda position: by_epoch(position // self.rounds_per_epoch),
+            momentum,
+            weight_decay,
+        )
+
+    @property
+    def rounds_per_epoch(self) -> int:
+        """One of synthesis, and those of distillation."""
+        return 1 + self.kd_steps
+
+    def batches(self, index: int, student: nn.Module) -> Iterator[Batch]:
+        """Yield one batch of the pool; in a round of synthesis its global views instead.
+
+        The student takes no step on those; they are what the surrogate cache holds.
+        """
+        epoch, place = divmod(index, self.rounds_per_epoch)
+        if place > 0:
+            yield self._draw(epoch, place - 1)
+            return
+        synthesis = Synthesis(self.context, self.recipe, self.head, epoch)
+        for tick in range(self.recipe.steps):
+            x, logits = synthesis.step(student, self.bank, self._head_optimizer)
+            yield Batch(x, logits, repeats=0, tick=tick)
+        self.pixels = torch.cat([self.pixels, synthesis.best_pixels])
+        self.bank.add(synthesis.best_features)
+
+    def _draw(self, epoch: int, step: int) -> Batch:
+        """Batch `step` of an epoch: passes over the pool, each in a new order."""
+        context = self.context
+        batch = min(self.batch, len(self.pixels))
+        number, place = divmod(step, len(self.pixels) // batch)
+        order_stream = torch_stream(context.seed, "cmi", "order", epoch, number)
+        order = torch.randperm(len(self.pixels), generator=order_stream)
+        idx = order[place * batch : (place + 1) * batch].to(context.device)
+        stream = torch_stream(context.seed, "cmi", "augment", epoch, step)
+        pixels = random_crop(self.pixels[idx], self.crop_pad, stream)
+        if self.hflip:
+            pixels = random_hflip(pixels, stream)
+        x = context.normalize(pixels)
+        with torch.no_grad():
+            return Batch(x, context.teacher(x), pixels=pixels, seen=0)
+
+    def loss(self, student: nn.Module, batch: Batch) -> Tensor:
+        """tau**2 times batch-KL(T||S) at temperature tau."""
+        return self.tau**2 * batch_kl(batch.teacher_logits, student(batch.x), self.tau)
+
+    def save(self, state: State) -> None:
+        """Put pool, bank, and head with its optimizer into `state`."""
+        state.put("cmi", {"pixels": self.pixels, "bank": self.bank.pairs})
+        state.values["cmi_bank_place"] = self.bank.place
+        state.put_net("cmi_head", self.head)
+        state.put_optimizer("cmi_head_optimizer", self._head_optimizer)
+
+    def load(self, state: State) -> None:
+        """Take them back."""
+        device = self.context.device
+        self.pixels = state.tensors["cmi/pixels"].to(device)
+        self.bank.pairs = state.tensors["cmi/bank"].to(device)
+        self.bank.place = state.values["cmi_bank_place"]
+        state.get_net("cmi_head", self.head)
+        state.get_optimizer("cmi_head_optimizer", self._head_optimizer)

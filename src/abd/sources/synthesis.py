@@ -1,0 +1,152 @@
+"""One call of CMI's synthesis: a fresh generator, optimised until its images fit.
+
+The images should have the statistics that the teacher's BatchNorm layers remember, be of
+the classes asked for, be seen differently by the student, and differ from each other and
+from all earlier ones (method section 5.3, part A).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from abd.augment import random_crop, random_hflip, random_resized_crop
+from abd.bn_inputs import bn_divergence, bn_features, bn_inputs, bn_layers
+from abd.contrast import Bank, Head, contrastive_loss
+from abd.frozen import frozen_parameters
+from abd.losses import sample_kl
+from abd.nets.generators import cmi_generator
+from abd.seeding import torch_stream
+from abd.sources.base import Context
+from abd.vaccine import agreement, stability
+
+LOCAL_SCALE = (0.25, 1.0)
+LOCAL_RATIO = (3 / 4, 4 / 3)
+BETAS = (0.5, 0.999)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Numbers of a synthesis call.
+
+    images: made per call; steps: of generator and noise, Adam at rate lr; nz: dimensions
+    of the noise. Weights of the loss terms: w_bn, w_onehot, w_adv and w_contrast;
+    temperature: of the contrast, with up to n_negatives earlier images.
+    """
+
+    images: int
+    steps: int
+    nz: int
+    lr: float
+    w_bn: float
+    w_onehot: float
+    w_adv: float
+    w_contrast: float
+    temperature: float
+    n_negatives: int
+    crop_pad: int
+
+
+def adversarial_loss(teacher_logits: Tensor, student_logits: Tensor) -> Tensor:
+    """Minus the batch mean of KL(T||S), counted where both predict the same; a scalar."""
+    same = agreement(teacher_logits, student_logits)
+    return -(sample_kl(teacher_logits, student_logits) * same).mean()
+
+
+class Synthesis:
+    """Optimises one batch of images; the best of all steps is kept.
+
+    `best_pixels`: uint8 (N, 3, H, W), truncated; `best_features`: (N, 2, n_features) of
+    their local and global views.
+    """
+
+    def __init__(self, context: Context, recipe: Recipe, head: Head, epoch: int) -> None:
+        self.context, self.recipe, self.head = context, recipe, head
+        self._path = ("cmi", "synthesis", epoch)
+        stream = torch_stream(context.seed, *self._path)
+        generator = cmi_generator(recipe.nz, context.size, stream)
+        self.generator = generator.to(  # type: ignore[call-overload]
+            device=context.device, memory_format=torch.channels_last
+        ).train()
+        z = torch.randn(recipe.images, recipe.nz, generator=stream)
+        self.z = z.to(context.device).requires_grad_()
+        targets = torch.randint(context.n_classes, (recipe.images,), generator=stream)
+        self.targets = targets.sort().values.to(context.device)
+        self.optimizer = torch.optim.Adam(
+            [*self.generator.parameters(), self.z], recipe.lr, BETAS
+        )
+        self.lowest = float("inf")
+        self.best_pixels = torch.empty(0)
+        self.best_features = torch.empty(0)
+        self._step = 0
+
+    def step(
+        self, student: nn.Module, bank: Bank, head_optimizer: torch.optim.Optimizer
+    ) -> tuple[Tensor, Tensor]:
+        """Take one step; return the global views (N, 3, H, W) and the teacher's logits."""
+        context, recipe = self.context, self.recipe
+        stream = torch_stream(context.seed, *self._path, self._step)
+        images = self.generator(self.z)
+        x_global = self._normalized(
+            random_hflip(random_crop(images, recipe.crop_pad, stream), stream)
+        )
+        local = random_resized_crop(images, stream, LOCAL_SCALE, LOCAL_RATIO)
+        x_local = self._normalized(random_hflip(local, stream))
+        mode = student.training
+        student.eval()
+        with frozen_parameters(student):
+            loss, logits, views = self._loss(student, x_global, x_local, bank, stream)
+            if loss.item() < self.lowest or self._step == 0:
+                self.lowest = loss.item()
+                self.best_pixels = (images.detach() * 255).to(torch.uint8)
+                self.best_features = views.detach()
+            self.optimizer.zero_grad(set_to_none=True)
+            head_optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+        student.train(mode)
+        self.optimizer.step()
+        head_optimizer.step()
+        self._step += 1
+        return x_global.detach(), logits.detach()
+
+    def _normalized(self, images: Tensor) -> Tensor:
+        return self.context.normalize(images * 255)
+
+    def _loss(
+        self,
+        student: nn.Module,
+        x_global: Tensor,
+        x_local: Tensor,
+        bank: Bank,
+        stream: torch.Generator,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The total loss, the teacher's global logits, and both views' features."""
+        context, recipe = self.context, self.recipe
+        teacher, vaccine = context.teacher, context.vaccine
+        with bn_inputs(teacher) as seen:
+            teacher(x_local)
+            local = bn_features(seen)
+            if vaccine is None:
+                logits = teacher(x_global)
+            else:
+                shared = vaccine.trunk(x_global)
+                logits = vaccine.teacher_logits(shared)
+            bn = bn_divergence(bn_layers(teacher), seen)
+            views = torch.stack([local, bn_features(seen)], dim=1)
+        cached = bank.draw(recipe.n_negatives, stream)
+        contrast = contrastive_loss(self.head, views, cached, recipe.temperature)
+        loss = (
+            recipe.w_bn * bn
+            + recipe.w_onehot * F.cross_entropy(logits, self.targets)
+            + recipe.w_adv * adversarial_loss(logits, student(x_global))
+            + recipe.w_contrast * contrast
+        )
+        if vaccine is not None:
+            shuffled = vaccine.shuffled_logits(shared)
+            if context.guard.detach:
+                shuffled = shuffled.detach()
+            loss = loss - context.guard.alpha * stability(logits, shuffled)
+        return loss, logits, views

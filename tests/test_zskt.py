@@ -1,0 +1,189 @@
+"""ZSKT against a plain re-statement of the reference's loop (method section 5.2)."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from abd.distillation import Distillation
+from abd.losses import attention_transfer
+from abd.nets import build_net
+from abd.nets.generators import cmi_generator, zskt_generator
+from abd.nets.taps import tap_names, tapped
+from abd.seeding import torch_stream
+from abd.sources.base import Guard
+from abd.vaccine import ShuffledTeacher, draw_trial, stability
+from tests.test_sources import SETTINGS, build_source
+
+ZSKT = SETTINGS["zskt"]
+
+
+@pytest.mark.parametrize(
+    ("make", "nz", "size", "n_parameters"),
+    [(zskt_generator, 100, 32, 1_051_145), (cmi_generator, 256, 32, 2_328_899)],
+)
+def test_generators_have_the_published_sizes(make, nz, size, n_parameters, stream):
+    net = make(nz, size, stream)
+    assert sum(p.numel() for p in net.parameters()) == n_parameters
+
+
+@pytest.mark.parametrize("make", [zskt_generator, cmi_generator])
+@pytest.mark.parametrize("size", [16, 28, 32, 64, 30, 224])
+def test_generators_make_images_of_any_size(make, size, stream):
+    images = make(5, size, stream)(torch.randn(2, 5, generator=stream))
+    assert images.shape == (2, 3, size, size)
+
+
+def test_generators_scales(stream):
+    z = torch.randn(64, 9, generator=stream)
+    images = zskt_generator(9, 16, stream)(z)
+    assert images.mean((0, 2, 3)).tolist() == pytest.approx([0] * 3, abs=1e-4)
+    assert images.std((0, 2, 3)).tolist() == pytest.approx([1] * 3, abs=1e-2)
+    assert images.abs().max() > 2, "nothing clips to valid pixels"
+    bounded = cmi_generator(9, 16, stream)(z)
+    assert 0 < bounded.min() < bounded.max() < 1
+
+
+def test_attention_transfer_by_hand():
+    """Two channels, two places: maps (1, 4)/2 and (9, 0)/2 scaled to norm 1."""
+    a = torch.tensor([[[[1.0, 2.0]], [[0.0, 0.0]]]])
+    b = torch.tensor([[[[0.0, 0.0]], [[3.0, 0.0]]]])
+    x, y = 1 / 17**0.5 - 1, 4 / 17**0.5
+    assert attention_transfer(a, b).item() == pytest.approx((x * x + y * y) / 2, rel=1e-5)
+    assert attention_transfer(a, a).item() == 0
+
+
+def test_stability_by_hand():
+    """Agreement on the first and third sample only: their mean KL over K."""
+    p = torch.tensor([[0.0, 1.0], [2.0, 0.0], [3.0, 0.0]], requires_grad=True)
+    q = torch.tensor([[0.0, 2.0], [0.0, 1.0], [1.0, 0.0]], requires_grad=True)
+    log_p, log_q = p.log_softmax(1), q.log_softmax(1)
+    kl = (log_p.exp() * (log_p - log_q)).sum(1)
+    value = stability(p, q)
+    assert value.item() == pytest.approx((kl[0] + kl[2]).item() / 2 / 2, rel=1e-5)
+    value.backward()
+    assert p.grad[1].abs().sum() == q.grad[1].abs().sum() == 0
+    assert p.grad[0].abs().sum() > 0
+    assert q.grad[0].abs().sum() > 0
+    assert stability(p[1:2], q[1:2]).item() == 0
+
+
+def _student():
+    return build_net("wrn-10-1", 4, torch_stream(0, "student"))
+
+
+def _double_student():
+    """In double precision rounding cannot hide a difference, nor make one."""
+    return _student().double()
+
+
+def _mean_kl(p, q, tau):
+    kl = F.kl_div((q / tau).log_softmax(1), (p / tau).softmax(1), reduction="sum")
+    return kl / q.numel()
+
+
+def _reference_cycles(teacher, generator, n, guard=None, tau=1.0):
+    """The program's loop: everything computed anew in each of its steps."""
+    student = _double_student().train()
+    opt_g = torch.optim.Adam(generator.parameters(), ZSKT["lr_generator"])
+    opt_s = torch.optim.Adam(student.parameters(), ZSKT["lr"])
+    schedules = [
+        torch.optim.lr_scheduler.CosineAnnealingLR(o, ZSKT["cycles"])
+        for o in (opt_g, opt_s)
+    ]
+    names, losses = tap_names(teacher), []
+    for index in range(n):
+        noise = torch_stream(0, "zskt", "noise", index)
+        z = torch.randn(8, ZSKT["nz"], generator=noise).double()
+        x = generator(z)
+        t = teacher(x)
+        loss = -_mean_kl(t, student(x), tau)
+        if guard is not None:
+            vaccine, alpha = guard
+            loss = loss - alpha * stability(t, vaccine(x)[1])
+        opt_g.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(generator.parameters(), 5)
+        opt_g.step()
+        for _ in range(ZSKT["student_steps"]):
+            x = generator(z)
+            t, t_taps = tapped(teacher, x, names)
+            s, s_taps = tapped(student, x, names)
+            loss = _mean_kl(t, s, tau) + 250 * sum(
+                attention_transfer(a, b) for a, b in zip(s_taps, t_taps, strict=True)
+            )
+            opt_s.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(student.parameters(), 5)
+            opt_s.step()
+            losses.append(loss.item())
+        for schedule in schedules:
+            schedule.step()
+    return student, losses
+
+
+def _close(ours, theirs):
+    for (name, a), b in zip(
+        ours.state_dict().items(), theirs.state_dict().values(), strict=True
+    ):
+        assert torch.allclose(a, b, rtol=1e-6, atol=1e-9), name
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_cycles_are_the_references(guarded, teacher, normalize):
+    """Same student, weights and BatchNorm statistics, though nothing is computed twice."""
+    teacher = teacher.double()
+    vaccine = ShuffledTeacher(teacher, draw_trial(teacher, 1, 2, torch_stream(0, "d")))
+    options = {"vaccine": vaccine, "guard": Guard(alpha=0.5)} if guarded else {}
+    source = build_source(
+        "zskt", {"patches": [], "x_train": []}, teacher, normalize, **options
+    )
+    source.generator.double()
+    plain_generator = copy.deepcopy(source.generator)
+    distillation = Distillation(_double_student(), source, seed=0, log_every=1)
+    records = [r.values["loss"] for r in distillation.run(3)]
+    student, losses = _reference_cycles(
+        teacher, plain_generator, 3, (vaccine, 0.5) if guarded else None
+    )
+    by_cycle = [sum(losses[i : i + 2]) / 2 for i in range(0, 6, 2)]
+    assert records == pytest.approx(by_cycle, rel=1e-6)
+    _close(distillation.student, student)
+    for a, b in zip(
+        source.generator.parameters(), plain_generator.parameters(), strict=True
+    ):
+        assert torch.allclose(a, b, rtol=1e-6, atol=1e-9)
+
+
+def test_images_are_shown_and_counted_as_the_cache_wants_them(teacher, normalize):
+    """The first are seen once and learnt from never; the second as often as there are steps."""
+    source = build_source("zskt", {"patches": [], "x_train": []}, teacher, normalize)
+    first, second = source.batches(0, _student())
+    assert (first.repeats, first.seen) == (0, 1)
+    assert (second.repeats, second.seen) == (2, 2)
+    assert not torch.equal(first.x, second.x), "the generator has moved in between"
+
+
+def test_the_students_statistics_see_every_image(teacher, normalize):
+    source = build_source("zskt", {"patches": [], "x_train": []}, teacher, normalize)
+    distillation = Distillation(_student(), source, seed=0, log_every=1)
+    list(distillation.run(2))
+    assert distillation.student.bn.num_batches_tracked.item() == 2 * (1 + 2)
+
+
+def test_detaching_the_shuffled_teacher_is_another_gradient(teacher, normalize):
+    vaccine = ShuffledTeacher(teacher, draw_trial(teacher, 1, 1, torch_stream(0, "d")))
+    made = []
+    for detach in (False, True):
+        options = {"vaccine": vaccine, "guard": Guard(alpha=100.0, detach=detach)}
+        source = build_source(
+            "zskt", {"patches": [], "x_train": []}, teacher, normalize, **options
+        )
+        made.append(list(source.batches(0, _student()))[1].x)
+    assert not torch.allclose(*made)
+
+
+def test_attention_transfer_needs_named_stages(teacher, normalize, monkeypatch):
+    monkeypatch.setattr("abd.sources.zskt.tap_names", lambda net: [])
+    with pytest.raises(ValueError, match="at_beta: expected 0 for a teacher without"):
+        build_source("zskt", {"patches": [], "x_train": []}, teacher, normalize)
