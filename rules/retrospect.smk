@@ -2,7 +2,8 @@
 #
 # REQUIRED INPUTS:
 #   teacher, pool, the state at lambda of the distillation that the defense builds on
-#   abd: vaccine.json and the distilled student, taken where no SR is called for
+#   abd: vaccine.json and the distilled student, taken where no SR is called for; the
+#   permutations, used where the vaccine stays in force
 # OUTPUTS:
 #   results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/{defense}/student.safetensors
 #   results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/{defense}/history.jsonl
@@ -86,6 +87,7 @@ rule retrospect_abd:
         state="results/distill/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/searched/lambda.safetensors",
         final="results/distill/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/searched/student.safetensors",
         vaccine="results/vaccine/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/vaccine.json",
+        permutations="results/vaccine/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/permutations.safetensors",
         monitor="results/poison/{dataset}/{trigger}/test.npz",
     output:
         student="results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/abd/student.safetensors",
@@ -110,6 +112,7 @@ rule retrospect_abd:
             --state {input.state:q} \
             --final {input.final:q} \
             --vaccine {input.vaccine:q} \
+            --permutations {input.permutations:q} \
             --monitor {input.monitor:q} \
             --student {output.student:q} \
             --history {output.history:q} \

@@ -67,6 +67,8 @@ def test_stability_by_hand():
     assert p.grad[0].abs().sum() > 0
     assert q.grad[0].abs().sum() > 0
     assert stability(p[1:2], q[1:2]).item() == 0
+    by_batch = stability(p, q, "batch").item()
+    assert by_batch == pytest.approx(value.item() * 2 / 3, rel=1e-5)
 
 
 def _student():

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from abd import nets
+from abd.config.cells import GUARDS
 from abd.config.lengths import lengths
 from abd.config.plan import Plan
 from abd.config.schema import Settings
@@ -129,16 +130,14 @@ def _positions(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
 def _distill(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
     config = {**_distillation(s, w), **_positions(s, w), "guard": w["guard"]}
     if w["guard"] != "plain":
-        config["vaccine_guard"] = s.distill.guard.model_dump()
-    if w["guard"] == "first":
-        config["vaccine"] = s.vaccine.model_dump(include={"members", "n_conv"})
+        config |= _guarded(s, w["guard"])
     return config
 
 
 def _retrospect(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
     sr = s.retrospect
     own = sr.of(w["source"])
-    shared = sr.model_dump(exclude={"force", *SOURCES.names()})
+    shared = sr.model_dump(exclude={"force", "sv", *SOURCES.names()})
     tau = own.tau or s.distill.of(w["source"]).tau
     config = {
         **_distillation(s, w),
@@ -154,6 +153,17 @@ def _retrospect(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
     }
     if w["defense"] == "abd":
         config["force"] = sr.force
+    if sr.sv and w["defense"] != "sr":
+        guard = GUARDS[w["defense"]]
+        config |= {"guard": guard, **_guarded(s, guard)}
+    return config
+
+
+def _guarded(s: Settings, guard: str) -> dict[str, Any]:
+    """What a distillation with a vaccine is told of it."""
+    config: dict[str, Any] = {"vaccine_guard": s.distill.guard.model_dump()}
+    if guard == "first":
+        config["vaccine"] = s.vaccine.model_dump(include={"members", "n_conv"})
     return config
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, create_model
+from pydantic import AfterValidator, BeforeValidator, Field, create_model
 
 from abd.config.fields import (
     BatchSize,
@@ -134,11 +134,24 @@ class Surrogate(Section):
     skip: dict[SourceName, Whole]
 
 
+def _n_conv(value: object) -> object:
+    if value == "last_stage" or (
+        isinstance(value, int) and value is not True and value > 0
+    ):
+        return value
+    if isinstance(value, str) and value.isdecimal() and int(value) > 0:
+        return int(value)
+    raise ValueError("a number of convolutions, at least 1, or last_stage")
+
+
+NConv = Annotated[int | str, BeforeValidator(_n_conv)]
+
+
 class Vaccine(Section):
     """The search for shuffles whose score has a heavy lower tail."""
 
     members: Count
-    n_conv: Count
+    n_conv: NConv
     trials: Count
     threshold: Fraction
     n_sigmas: Rate
@@ -150,6 +163,7 @@ class Guard(Section):
 
     alpha: NonNegative
     detach: bool
+    average: Literal["agreeing", "batch"]
     suspicious_weight: Probability
     form: Literal["weight", "ascent"]
 
@@ -186,6 +200,7 @@ class Retrospect(Section):
     """
 
     force: bool
+    sv: bool
     perturb: Literal["student", "teacher"]
     rounds: Count
     inner_lr: Rate

@@ -77,7 +77,15 @@ STAGES = {
     ),
     "retrospect": Stage(
         help="let the student find and unlearn its own backdoor",
-        inputs=("teacher", "pool?", "state", "final?", "vaccine?", "monitor?"),
+        inputs=(
+            "teacher",
+            "pool?",
+            "state",
+            "final?",
+            "vaccine?",
+            "permutations?",
+            "monitor?",
+        ),
         outputs=("student", "history"),
     ),
     "evaluate": Stage(

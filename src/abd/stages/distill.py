@@ -5,19 +5,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 
-import torch
-from torch import nn
-
 from abd.distillation import Distillation
-from abd.stages.distilling import draw, load_teacher, make_source, new_student
+from abd.stages.distilling import load_teacher, load_vaccine, make_source, new_student
 from abd.stages.drive import Driver
 from abd.stages.job import Job, say
 from abd.stages.load import use_numerics
 from abd.stages.watch import watch
-from abd.storage.checkpoints import read_state, read_tensors, write_net, write_state
+from abd.storage.checkpoints import read_state, write_net, write_state
 from abd.storage.files import read_json, replacing
 from abd.storage.results import write_history
-from abd.vaccine import Permutations, ShuffledTeacher
 
 PLAIN = {"state": "plain_state", "student": "plain_student", "history": "plain_history"}
 
@@ -29,7 +25,7 @@ def run(job: Job) -> Mapping[str, object]:
         return _copy_plain(job)
     device = use_numerics(config["numerics"])
     teacher = load_teacher(job, device)
-    vaccine = _vaccine(job, teacher)
+    vaccine = load_vaccine(job, teacher)
     student = new_student(job, device)
     distillation = Distillation(
         student,
@@ -60,23 +56,3 @@ def _copy_plain(job: Job) -> Mapping[str, object]:
         with replacing(job.outputs[output]) as temporary:
             shutil.copyfile(job.inputs[source], temporary)
     return {"rounds": 0, "reused_from": str(job.inputs["plain_student"])}
-
-
-def _vaccine(job: Job, teacher: nn.Module) -> ShuffledTeacher | None:
-    """The shuffled teacher of this job's guard."""
-    config = job.config
-    if config["guard"] == "plain":
-        return None
-    if config["guard"] == "first":
-        return ShuffledTeacher(teacher, draw(job, teacher, 0))
-    tensors, _ = read_tensors(job.inputs["permutations"])
-    return ShuffledTeacher(teacher, _members(tensors))
-
-
-def _members(tensors: Mapping[str, torch.Tensor]) -> list[Permutations]:
-    """Permutations by member, from tensors named "<member>/<weight>"."""
-    members: dict[int, Permutations] = {}
-    for path, order in tensors.items():
-        member, _, name = path.partition("/")
-        members.setdefault(int(member), {})[name] = order
-    return [members[i] for i in sorted(members)]
