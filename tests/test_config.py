@@ -83,6 +83,7 @@ LEARNING = {"teacher", "surrogate", "vaccine", "distill", "retrospect", "evaluat
         ({"poison": {"rate": 0.2}}, {"poison"}),
         ({"patches": {"seed": 1}}, {"patches"}),
         ({"numerics": {"threads": 2}}, LEARNING),
+        ({"numerics": {"dtype": "bfloat16"}}, LEARNING - {"vaccine", "evaluate"}),
         ({"experiments": {"demo": {"title": "x"}}}, set()),
     ],
 )
@@ -133,6 +134,7 @@ def test_budget_scales_lengths_and_nothing_else(raw):
         ({"budget": 0}, "budget: expected greater than 0, got 0"),
         ({"budget": 2}, "budget: expected less than or equal to 1, got 2"),
         ({"numerics": {"device": "gpu"}}, "numerics.device: expected"),
+        ({"numerics": {"dtype": "int8"}}, "numerics.dtype: expected 'float32' or 'bfloat16', got 'int8'"),
         ({"numerics": {"threads": 0}}, "numerics.threads: expected greater than or equal to 1, got 0"),
         ({"teacher": {"lr": -1}}, "teacher.lr: expected greater than 0, got -1"),
         ({"teacher": {"lr": float("nan")}}, "teacher.lr: expected"),

@@ -21,6 +21,9 @@ from abd.data import DATASETS
 from abd.digest import code_digest
 from abd.triggers import TRIGGERS
 
+TRAINING = ("teacher", "surrogate", "distill", "retrospect")
+MEASURING = ("vaccine", "evaluate")
+
 
 @dataclass(frozen=True)
 class JobSpec:
@@ -40,8 +43,10 @@ def job_spec(plan: Plan, stage: str, wildcards: Mapping[str, str]) -> JobSpec:
         "members": _members(stage, wildcards),
         **_SLICES[stage](plan.settings[wildcards["dataset"]], wildcards),
     }
-    if stage not in ("fetch", "patches", "poison"):
+    if stage in TRAINING:
         config["numerics"] = plan.top.numerics.model_dump()
+    elif stage in MEASURING:
+        config["numerics"] = plan.top.numerics.model_dump(exclude={"dtype"})
     return JobSpec(
         config=json.dumps(config, sort_keys=True),
         code=code_digest(stage, config["members"]),

@@ -42,9 +42,14 @@ SourceName = Annotated[str, AfterValidator(_registered)]
 
 
 class Numerics(Section):
-    """How numbers are computed; nothing is switched on because a machine has it."""
+    """How numbers are computed; nothing is switched on because a machine has it.
+
+    dtype: of the convolutions while networks are trained; what is measured or decided
+    is computed in float32 all the same.
+    """
 
     device: Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")]
+    dtype: Literal["float32", "bfloat16"]
     threads: Count
     deterministic: bool
 

@@ -29,6 +29,11 @@ def use_numerics(numerics: Mapping[str, Any]) -> torch.device:
             f"params.yaml: numerics.device: expected one of the "
             f"{torch.cuda.device_count()} GPUs of this machine, or cpu, got {device}"
         )
+    dtype = getattr(torch, numerics.get("dtype", "float32"))
+    torch.set_autocast_enabled(device.type, dtype != torch.float32)
+    torch.set_autocast_dtype(device.type, torch.bfloat16)
+    # The cache would hold weights from before the last step: nothing here ends a context.
+    torch.set_autocast_cache_enabled(False)
     return device
 
 
