@@ -144,7 +144,7 @@ def test_budget_scales_lengths_and_nothing_else(raw):
         ({"surrogate": {"warm": {"oood": 5}}}, "surrogate.warm.oood: expected one of clean, ood, got 'oood'"),
         ({"distill": {"gan": {"batch": 5}}}, "distill.gan: expected no such key"),
         ({"distill": {"ood": None, "by_dataset": {"digits": {"ood": None}}}}, "distill.ood: expected a value, got nothing"),
-        ({"retrospect": {"by_dataset": {"digts": {"rounds": 3}}}}, "retrospect.by_dataset: expected any of digits, got 'digts'"),
+        ({"retrospect": {"by_dataset": {"digts": {"rounds": 3}}}}, "retrospect.by_dataset: expected any of cifar10, digits, gtsrb, got 'digts'"),
         ({"patches": {"photos": ["china", "china"]}}, "patches.photos: expected every photograph once, got 'china'"),
         ({"patches": {"photos": ["street.jpg"]}}, "patches.photos: expected china or flower, or a file, got 'street.jpg'"),
         ({"patches": {"recipe": {"aspect": 0.5}}}, "patches.recipe.aspect: expected greater than or equal to 1, got 0.5"),
@@ -171,7 +171,11 @@ def test_wrong_params_name_key_expectation_and_value(raw, changes, message):
             ["nope"],
             "triggers: expected one of badnet_grid, badnet_sq, trojan_wm, got 'nope'",
         ),
-        ("dataset", "mnist", "dataset: expected one of digits, got 'mnist'"),
+        (
+            "dataset",
+            "mnist",
+            "dataset: expected one of cifar10, digits, gtsrb, got 'mnist'",
+        ),
         ("sources", ["gan"], "sources: expected one of clean, ood, got 'gan'"),
         (
             "teacher",
