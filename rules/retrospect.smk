@@ -3,6 +3,7 @@
 # REQUIRED INPUTS:
 #   teacher, pool, the state at lambda of the distillation that the defense builds on
 #   abd: vaccine.json and the distilled student, taken where no SR is called for
+#   the normalisation as it was found, where params.yaml gives none
 # OUTPUTS:
 #   results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/{defense}/student.safetensors
 #   results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/{defense}/history.jsonl
@@ -15,6 +16,7 @@ rule retrospect_sr:
         pool=pool_of,
         state="results/distill/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/plain/lambda.safetensors",
         monitor="results/poison/{dataset}/{trigger}/test.npz",
+        statistics=statistics_of,
     output:
         student="results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/sr/student.safetensors",
         history="results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/sr/history.jsonl",
@@ -37,6 +39,7 @@ rule retrospect_sr:
             --pool {input.pool:q} \
             --state {input.state:q} \
             --monitor {input.monitor:q} \
+            --statistics {input.statistics:q} \
             --student {output.student:q} \
             --history {output.history:q} \
             >{log:q} 2>&1
@@ -50,6 +53,7 @@ rule retrospect_sv_sr:
         pool=pool_of,
         state="results/distill/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/first/lambda.safetensors",
         monitor="results/poison/{dataset}/{trigger}/test.npz",
+        statistics=statistics_of,
     output:
         student="results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/sv_sr/student.safetensors",
         history="results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/sv_sr/history.jsonl",
@@ -72,6 +76,7 @@ rule retrospect_sv_sr:
             --pool {input.pool:q} \
             --state {input.state:q} \
             --monitor {input.monitor:q} \
+            --statistics {input.statistics:q} \
             --student {output.student:q} \
             --history {output.history:q} \
             >{log:q} 2>&1
@@ -87,6 +92,7 @@ rule retrospect_abd:
         final="results/distill/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/searched/student.safetensors",
         vaccine="results/vaccine/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/vaccine.json",
         monitor="results/poison/{dataset}/{trigger}/test.npz",
+        statistics=statistics_of,
     output:
         student="results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/abd/student.safetensors",
         history="results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/abd/history.jsonl",
@@ -111,6 +117,7 @@ rule retrospect_abd:
             --final {input.final:q} \
             --vaccine {input.vaccine:q} \
             --monitor {input.monitor:q} \
+            --statistics {input.statistics:q} \
             --student {output.student:q} \
             --history {output.history:q} \
             >{log:q} 2>&1
