@@ -4,6 +4,7 @@
 #   teacher, pool, the state at lambda of the distillation that the defense builds on
 #   abd: vaccine.json and the distilled student, taken where no SR is called for; the
 #   permutations, used where the vaccine stays in force
+#   the normalisation as it was found, where params.yaml gives none
 # OUTPUTS:
 #   results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/{defense}/student.safetensors
 #   results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/{defense}/history.jsonl
@@ -16,6 +17,7 @@ rule retrospect_sr:
         pool=pool_of,
         state="results/distill/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/plain/lambda.safetensors",
         monitor="results/poison/{dataset}/{trigger}/test.npz",
+        statistics=statistics_of,
     output:
         student="results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/sr/student.safetensors",
         history="results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/sr/history.jsonl",
@@ -38,6 +40,7 @@ rule retrospect_sr:
             --pool {input.pool:q} \
             --state {input.state:q} \
             --monitor {input.monitor:q} \
+            --statistics {input.statistics:q} \
             --student {output.student:q} \
             --history {output.history:q} \
             >{log:q} 2>&1
@@ -51,6 +54,7 @@ rule retrospect_sv_sr:
         pool=pool_of,
         state="results/distill/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/first/lambda.safetensors",
         monitor="results/poison/{dataset}/{trigger}/test.npz",
+        statistics=statistics_of,
     output:
         student="results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/sv_sr/student.safetensors",
         history="results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/sv_sr/history.jsonl",
@@ -73,6 +77,7 @@ rule retrospect_sv_sr:
             --pool {input.pool:q} \
             --state {input.state:q} \
             --monitor {input.monitor:q} \
+            --statistics {input.statistics:q} \
             --student {output.student:q} \
             --history {output.history:q} \
             >{log:q} 2>&1
@@ -89,6 +94,7 @@ rule retrospect_abd:
         vaccine="results/vaccine/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/vaccine.json",
         permutations="results/vaccine/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/permutations.safetensors",
         monitor="results/poison/{dataset}/{trigger}/test.npz",
+        statistics=statistics_of,
     output:
         student="results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/abd/student.safetensors",
         history="results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/abd/history.jsonl",
@@ -114,6 +120,7 @@ rule retrospect_abd:
             --vaccine {input.vaccine:q} \
             --permutations {input.permutations:q} \
             --monitor {input.monitor:q} \
+            --statistics {input.statistics:q} \
             --student {output.student:q} \
             --history {output.history:q} \
             >{log:q} 2>&1

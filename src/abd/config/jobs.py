@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from abd import nets
@@ -18,11 +19,13 @@ from abd.config.plan import Plan
 from abd.config.schema import Settings
 from abd.config.sources import SOURCES, settings_class
 from abd.data import DATASETS
+from abd.data.folders import listing_digest
 from abd.digest import code_digest
 from abd.triggers import TRIGGERS
 
 TRAINING = ("teacher", "surrogate", "distill", "retrospect")
 MEASURING = ("vaccine", "evaluate")
+OWN_DATA = "abd.data.own"
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,10 @@ def job_spec(plan: Plan, stage: str, wildcards: Mapping[str, str]) -> JobSpec:
     Wildcards are the names of a path: dataset, trigger, teacher, teacher_seed, source,
     student, seed, guard, defense; those that the stage does not have are absent.
     """
+    settings = plan.settings[wildcards["dataset"]]
     config = {
-        "members": _members(stage, wildcards),
-        **_SLICES[stage](plan.settings[wildcards["dataset"]], wildcards),
+        "members": _members(stage, settings, wildcards),
+        **_SLICES[stage](settings, wildcards),
     }
     if stage in TRAINING:
         config["numerics"] = plan.top.numerics.model_dump()
@@ -53,11 +57,12 @@ def job_spec(plan: Plan, stage: str, wildcards: Mapping[str, str]) -> JobSpec:
     )
 
 
-def _members(stage: str, w: Mapping[str, str]) -> list[dict[str, str]]:
+def _members(stage: str, s: Settings, w: Mapping[str, str]) -> list[dict[str, str]]:
     """The registry members that shape a job's numbers."""
     members = []
     if stage == "fetch":
-        members.append(DATASETS.identity(w["dataset"]))
+        own = s.fetch.path is not None
+        members.append({"module": OWN_DATA} if own else DATASETS.identity(w["dataset"]))
     if stage == "poison":
         members.append(TRIGGERS.identity(w["trigger"]))
     if "teacher" in w:
@@ -70,7 +75,14 @@ def _members(stage: str, w: Mapping[str, str]) -> list[dict[str, str]]:
 
 
 def _fetch(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
-    return {"dataset": w["dataset"], "fetch": s.fetch.model_dump()}
+    config: dict[str, Any] = {
+        "dataset": w["dataset"],
+        "fetch": s.fetch.model_dump(include={"size", "n_classes", "n_train", "resize"}),
+    }
+    # A file is an input of the job. Of a folder Snakemake would see the date alone.
+    if s.fetch.path is not None and Path(s.fetch.path).is_dir():
+        config["listing"] = listing_digest(Path(s.fetch.path))
+    return config
 
 
 def _patches(s: Settings, _: Mapping[str, str]) -> dict[str, Any]:

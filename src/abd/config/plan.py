@@ -12,6 +12,7 @@ import yaml
 from abd.config.budget import scale
 from abd.config.cells import Cell, expand
 from abd.config.checks import check_cell, check_experiment, check_names
+from abd.config.found import own_names
 from abd.config.schema import SECTIONS, Settings, Top
 from abd.config.sections import Problems, read_settings, read_top
 from abd.data import DATASETS
@@ -39,6 +40,7 @@ def make_plan(raw: Mapping[str, Any]) -> Plan:
         problems.add(key, f"one of {', '.join([*Top.model_fields, *SECTIONS])}", raw[key])
     known = {k: v for k, v in raw.items() if k in SECTIONS or k in Top.model_fields}
     top = read_top(known, problems)
+    known_data = sorted({*DATASETS.names(), *own_names(known, problems)})
     cells: dict[str, list[Cell]] = {}
     good: dict[Cell, str] = {}
     if top is not None:
@@ -49,9 +51,11 @@ def make_plan(raw: Mapping[str, Any]) -> Plan:
             check_experiment(name, problems)
             cells[name] = expand(experiment)
             where = f"experiments.{name}.grids"
-            good |= {c: where for c in cells[name] if check_names(c, where, problems)}
+            good |= {
+                c: where for c in cells[name] if check_names(c, known_data, where, problems)
+            }
     datasets = dict.fromkeys(cell.dataset for cell in good)
-    read = read_settings(known, datasets, DATASETS.names(), problems)
+    read = read_settings(known, datasets, known_data, problems)
     settings = {}
     if top is not None:
         settings = {name: scale(own, top.budget) for name, own in read.items()}

@@ -75,13 +75,23 @@ class Experiment(Section):
 
 
 class Fetch(Section):
-    """What a data set must be: square images, classes, normalisation in [0, 1] units."""
+    """Where a data set lies, and what it must be: square images, classes, normalisation.
 
+    root, download: torchvision's data sets. path: a user's own data, of which size,
+    n_classes and n_train may be left out (`abd.config.found`); resize: whether images in
+    class folders may have another size than `size`. mean, std: in [0, 1] units, per
+    channel; None is as found in the training set.
+    """
+
+    root: str
+    download: bool
+    path: str | None = None
+    resize: bool = False
     size: Annotated[Int, Field(ge=16, le=224)]
     n_classes: Annotated[Int, Field(ge=2)]
     n_train: Count
-    mean: Triple
-    std: Scale
+    mean: Triple | None = None
+    std: Scale | None = None
 
 
 class Recipe(Section):

@@ -44,7 +44,7 @@ def make_source(
     config = job.config
     context = Context(
         teacher=teacher,
-        normalize=normalization(config["images"]),
+        normalize=normalization(job),
         device=device,
         size=config["images"]["size"],
         n_classes=config["images"]["n_classes"],
