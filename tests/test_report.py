@@ -287,9 +287,7 @@ def test_a_truncated_record_is_named(report):
     metrics = Path(DAMAGED[1])
     record = metrics.with_name("record.json")
     record.write_text('{"outputs": {"metrics.json"')
-    _is_one_line(
-        report("show")[1], f"{record}: damaged (", f"-R {metrics}"
-    )
+    _is_one_line(report("show")[1], f"{record}: damaged (", f"-R {metrics}")
 
 
 def test_a_result_that_is_not_what_its_record_says_is_named(report):
