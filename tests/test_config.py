@@ -169,7 +169,8 @@ def test_wrong_params_name_key_expectation_and_value(raw, changes, message):
         (
             "triggers",
             ["nope"],
-            "triggers: expected one of badnet_grid, badnet_sq, trojan_wm, got 'nope'",
+            "triggers: expected one of badnet_grid, badnet_sq, blend, cl, l0_inv, l2_inv, sig, "
+            "smooth, trojan_3x3, trojan_8x8, trojan_wm, got 'nope'",
         ),
         ("dataset", "mnist", "dataset: expected one of digits, got 'mnist'"),
         ("sources", ["gan"], "sources: expected one of clean, ood, got 'gan'"),
