@@ -35,9 +35,10 @@ def job_spec(plan: Plan, stage: str, wildcards: Mapping[str, str]) -> JobSpec:
     Wildcards are the names of a path: dataset, trigger, teacher, teacher_seed, source,
     student, seed, guard, defense; those that the stage does not have are absent.
     """
+    settings = plan.settings[wildcards["dataset"]]
     config = {
-        "members": _members(stage, wildcards),
-        **_SLICES[stage](plan.settings[wildcards["dataset"]], wildcards),
+        "members": _members(stage, settings, wildcards),
+        **_SLICES[stage](settings, wildcards),
     }
     if stage not in ("fetch", "patches", "poison"):
         config["numerics"] = plan.top.numerics.model_dump()
@@ -47,11 +48,13 @@ def job_spec(plan: Plan, stage: str, wildcards: Mapping[str, str]) -> JobSpec:
     )
 
 
-def _members(stage: str, w: Mapping[str, str]) -> list[dict[str, str]]:
+def _members(stage: str, s: Settings, w: Mapping[str, str]) -> list[dict[str, str]]:
     """The registry members that shape a job's numbers."""
     members = []
     if stage == "fetch":
         members.append(DATASETS.identity(w["dataset"]))
+    if stage == "harden":
+        members.append(nets.identity(s.harden.net))
     if stage == "poison":
         members.append(TRIGGERS.identity(w["trigger"]))
     if "teacher" in w:
@@ -71,8 +74,23 @@ def _patches(s: Settings, _: Mapping[str, str]) -> dict[str, Any]:
     return {"patches": s.patches.model_dump(), "size": s.fetch.size}
 
 
+def _harden(s: Settings, _: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "images": _images(s),
+        "harden": s.harden.model_dump(),
+        "target": s.poison.target,
+    }
+
+
 def _poison(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
-    return {"trigger": w["trigger"], "poison": s.poison.model_dump(), "size": s.fetch.size}
+    trigger = w["trigger"]
+    return {
+        "trigger": trigger,
+        "variant": s.poison.variants.get(trigger),
+        "assets": s.poison.assets.get(trigger, {}),
+        "poison": s.poison.model_dump(include={"rate", "holdout", "target"}),
+        "size": s.fetch.size,
+    }
 
 
 def _images(s: Settings) -> dict[str, Any]:
@@ -164,6 +182,7 @@ def _evaluate(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
 _SLICES = {
     "fetch": _fetch,
     "patches": _patches,
+    "harden": _harden,
     "poison": _poison,
     "teacher": _teacher,
     "surrogate": _surrogate,

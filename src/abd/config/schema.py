@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, create_model
 
+from abd.config.attack import Harden, Poison, Teacher
 from abd.config.fields import (
-    BatchSize,
     Count,
     Float,
     Fraction,
@@ -101,29 +101,6 @@ class Patches(Section):
     recipe: Recipe
 
 
-class Poison(Section):
-    """The poisoned part of the training set."""
-
-    rate: Annotated[Float, Field(gt=0, lt=1)]
-    holdout: Fraction
-    target: Whole
-
-
-class Teacher(Section):
-    """Supervised training of the teacher."""
-
-    optimizer: Literal["sgd", "adam"]
-    lr: Rate
-    momentum: Fraction
-    weight_decay: NonNegative
-    batch: BatchSize
-    epochs: Count
-    crop_pad: Whole
-    hflip: bool
-    select: Literal["best", "last"]
-    min_asr: Probability
-
-
 class Surrogate(Section):
     """The first rounds of plain distillation, cached for the search, by source.
 
@@ -204,6 +181,7 @@ class Settings(Section):
 
     fetch: Fetch
     patches: Patches
+    harden: Harden
     poison: Poison
     teacher: Teacher
     surrogate: Surrogate

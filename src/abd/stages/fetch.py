@@ -11,7 +11,10 @@ from abd.storage.arrays import write_dataset
 def run(job: Job) -> None:
     """Read the data set and check it against section `fetch`."""
     name, expected = job.config["dataset"], job.config["fetch"]
-    dataset = build_dataset(name)
+    try:
+        dataset = build_dataset(name)
+    except ValueError as error:
+        raise AbdError(f"data set {name}: {error}") from None
     for key, got in (
         ("size", dataset.size),
         ("n_classes", dataset.n_classes),
