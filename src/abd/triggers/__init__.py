@@ -60,13 +60,15 @@ def build_trigger(
 
 def asset_names(name: str) -> set[str]:
     """The arrays that params may give in place of the trigger's own."""
-    return set(_keywords(name)) - {"variant"}
+    return _keywords(name) - {"variant"}
 
 
 def variant_names(name: str) -> tuple[str, ...]:
     """The patterns that the trigger has, by name; none where it has but one."""
-    variant = _keywords(name).get("variant")
-    return () if variant is None else get_args(variant.annotation)
+    if "variant" not in _keywords(name):
+        return ()
+    signature = inspect.signature(TRIGGERS.load(name), eval_str=True)
+    return get_args(signature.parameters["variant"].annotation)
 
 
 def needs_hard_images(name: str) -> bool:
@@ -74,6 +76,6 @@ def needs_hard_images(name: str) -> bool:
     return bool(getattr(TRIGGERS.load(name), "hard_images", False))
 
 
-def _keywords(name: str) -> dict[str, inspect.Parameter]:
-    parameters = inspect.signature(TRIGGERS.load(name), eval_str=True).parameters
-    return {key: p for key, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
+def _keywords(name: str) -> set[str]:
+    parameters = inspect.signature(TRIGGERS.load(name)).parameters
+    return {key for key, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
