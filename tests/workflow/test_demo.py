@@ -225,11 +225,17 @@ def test_the_page_is_self_contained(finished):
     page = (finished.folder / "reports/pages/demo.html").read_text()
     assert not re.findall(r"(?:src|href)=\"(?!data:|#)[^\"]*", page)
     assert not re.findall(r"url\((?!#)[^)]*|@import|<script|<link", page)
-    assert page.count("<svg") == 3
-    assert page.count("data:image/png;base64,") == 1
+    assert page.count("<svg") == 4
+    assert page.count("data:image/png;base64,") == 2, "preview and contact sheet"
     assert "prefers-color-scheme: dark" in page
     table = (finished.folder / "reports/pages/demo.md").read_text()
-    for picture in ("curves", "scores", "rulegraph", "preview_digits_badnet_sq"):
+    for picture in (
+        "triggers",
+        "curves",
+        "scores",
+        "rulegraph",
+        "preview_digits_badnet_sq",
+    ):
         assert f"../figures/demo/{picture}.png" in table
         assert (finished.folder / f"reports/figures/demo/{picture}.png").is_file()
 

@@ -18,6 +18,7 @@ from abd.report.cells import Measured, results_of
 from abd.report.read import read_result
 from abd.report.table import make_table, markdown
 from abd.report.theme import to_png, to_svg
+from abd.report.triggers import contact_sheet, examples_of
 from abd.storage.files import read_json, write_text
 
 if TYPE_CHECKING:
@@ -74,13 +75,19 @@ def write_report(
 def _plots(experiment: str, cells: list[Measured], dot: Path | None) -> list[Plot]:
     plots = [
         Plot(
+            "triggers",
+            "Side by side",
+            "One test image with every trigger; below it the teacher's Acc / ASR, %.",
+            contact_sheet(examples_of(cells)),
+        ),
+        Plot(
             "curves",
             "Over training",
             "Attack success (top) and clean accuracy (bottom) while the student learns; "
             "of several seeds the mean, in a band of one standard deviation. "
             "Only the monitor looks at test data; nothing learns from it.",
             figures.curves(cells),
-        )
+        ),
     ]
     histogram = figures.scores(cells)
     if histogram is not None:
