@@ -32,7 +32,7 @@ demo: env
 	python tools/run_demo.py
 
 test: env
-	pytest
+	pytest -n auto --maxprocesses 4 --dist worksteal
 
 test-slow: env
 	pytest -m slow

@@ -132,6 +132,9 @@ def make_workflow(folder):
         elif source.exists():
             shutil.copy(source, folder / name)
     workflow = Workflow(folder)
+    path = folder / "params.yaml"
+    params = yaml.safe_load(path.read_text()) | {"experiments": {}}
+    path.write_text(yaml.safe_dump(params))
     workflow.edit(TINY)
     return workflow
 

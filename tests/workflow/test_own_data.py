@@ -23,14 +23,14 @@ KEY = "mine/badnet_sq/wrn-10-1-t0"
 
 def _use(workflow, path):
     """Let the demo run on the data at `path`, of which params.yaml says nothing else."""
-    small = {"log_every": 2, "eval_every": 4, "clean": {"batch": 16, "epochs": 8}}
+    clean = {"log_every": 2, "eval_every": 4, "batch": 16, "epochs": 8}
     workflow.edit(
         {
             "experiments": {"demo": {"grids": [GRID]}},
             "fetch": {"by_dataset": {"mine": {"path": path}}},
             "teacher": {"by_dataset": {"mine": {"epochs": 1}}},
             "surrogate": {"by_dataset": {"mine": {"warm": {"clean": 4}}}},
-            "distill": {"by_dataset": {"mine": small}},
+            "distill": {"by_dataset": {"mine": {"clean": clean}}},
             "retrospect": {"by_dataset": {"mine": {"clean": {"last": 1}}}},
         }
     )

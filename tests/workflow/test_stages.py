@@ -36,6 +36,7 @@ NAMES = {  # inputs by the file that each option takes
     "dataset.npz": "dataset", "poisoned.npz": "poisoned", "test.npz": "monitor",
     "teacher.safetensors": "teacher", "patches.npz": "pool", "warm.safetensors": "warm",
     "lambda.safetensors": "state", "student.safetensors": "final", "vaccine.json": "vaccine",
+    "permutations.safetensors": "permutations",
 }  # fmt: skip
 OUTPUTS = {
     "teacher": {"weights": "teacher.safetensors", "history": "history.jsonl"},
