@@ -89,3 +89,14 @@ for _name in PLAN.cells:
             report_files([_name]),
             stage_files(PLAN.wanted(_name)),
         localrule: True
+
+
+# Asked for all the same, they say what they lack.
+for _name in PLAN.set_aside:
+
+    rule:
+        name:
+            _name
+        input:
+            lambda w, name=_name: PLAN.wanted(name),
+        localrule: True

@@ -199,6 +199,44 @@ def test_wrong_grids_are_named(raw, key, value, message):
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "sections", "message"),
+    [
+        ("triggers", ["nope"], {}, "experiments.other.grids.triggers: expected one of "),
+        ("dataset", "mnist", {}, "experiments.other.grids.dataset: expected one of "),
+        (
+            "dataset",
+            "mnist",
+            {"poison": {"by_dataset": {"mnist": {"rate": 0.2}}}},
+            "experiments.other.grids.dataset: expected one of ",
+        ),
+        ("sources", ["cmi"], {"surrogate": {"warm": {"cmi": 500}}}, "surrogate.warm.cmi: expected less than lambda"),
+    ],
+)  # fmt: skip
+def test_an_experiment_that_nobody_asked_for_stops_no_other(
+    raw, key, value, sections, message
+):
+    """It is set aside with what is wrong with it, and says so when it is asked for."""
+    grid = {**raw["experiments"]["demo"]["grids"][0], key: value}
+    other = {"experiments": {"other": {"title": "x", "grids": [grid]}}}
+    raw = merge(merge(raw, other), {"distill": {"cmi": {"epochs": 4}}, **sections})
+    plan = make_plan(raw)
+    assert plan.wanted() == plan.wanted("demo")
+    assert "other" not in plan.cells
+    (line,) = plan.set_aside["other"]
+    assert line.startswith(message)
+    with pytest.raises(AbdError, match="experiment other cannot run; nothing was started"):
+        plan.wanted("other")
+    with pytest.raises(AbdError, match=r"1 problem\(s\); nothing was started"):
+        make_plan({**raw, "run": ["demo", "other"]})
+
+
+def test_a_wrong_value_is_wrong_whoever_needs_it(raw):
+    raw = merge(raw, {"run": ["demo"], "distill": {"zskt": {"lr": -1}}})
+    with pytest.raises(AbdError, match=r"distill\.zskt\.lr: expected greater than 0"):
+        make_plan(raw)
+
+
 @pytest.mark.parametrize("name", ["a/b", "teacher", "distill_plain", "all", "2nd", ""])
 def test_experiments_must_be_targets_of_their_own(raw, name):
     raw["experiments"][name] = raw["experiments"]["demo"]

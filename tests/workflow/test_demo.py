@@ -250,6 +250,16 @@ def test_an_experiment_that_is_not_in_run(copied):
     assert 'label = "vaccine"' not in bare
 
 
+def test_an_experiment_that_cannot_run_says_so_when_asked_for(copied):
+    grid = {**BARE["grids"][0], "dataset": "mnist"}
+    copied.edit({"experiments": {"later": {"title": "later", "grids": [grid]}}})
+    assert copied.planned() == {}
+    done = copied.snakemake("-n", "later", check=False)
+    assert done.returncode == 1
+    assert "experiment later cannot run; nothing was started" in done.stderr
+    assert "experiments.later.grids.dataset: expected one of " in done.stderr
+
+
 def test_an_edited_rule_file_is_drawn_anew(copied):
     path = copied.folder / "rules/evaluate.smk"
     path.write_text(f"{path.read_text()}\n# a remark\n")

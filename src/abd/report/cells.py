@@ -10,7 +10,6 @@ from typing import Any
 from abd.config import Plan
 from abd.config.cells import Cell
 from abd.config.paths import metrics_path, teacher_metrics_path
-from abd.errors import AbdError
 from abd.report.read import NotMadeError, read_result
 from abd.storage.files import read_json
 
@@ -69,13 +68,9 @@ def results_of(plan: Plan, experiment: str) -> list[Measured]:
     Raises NotMadeError where it has not run, AbdError where there is no such experiment
     or a result is damaged.
     """
-    if experiment not in plan.cells:
-        raise AbdError(
-            f"experiment: expected one of {', '.join(plan.cells)}, got {experiment!r}; "
-            "params.yaml names them under experiments"
-        )
+    cells = plan.wanted(experiment)
     try:
-        return measured(plan.wanted(experiment))
+        return measured(cells)
     except NotMadeError as error:
         raise NotMadeError(
             error.path, f"the results of {experiment}", target=experiment
