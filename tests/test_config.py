@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from abd.config import Cell, load_plan, make_plan
+from abd.config.budget import scale
 from abd.config.jobs import job_spec
 from abd.config.paths import history_paths, photo_files, stage_files, student_path
 from abd.config.sections import merge
@@ -120,6 +121,31 @@ def test_budget_scales_lengths_and_nothing_else(raw):
     assert half.surrogate == whole.surrogate
     assert half.vaccine == whole.vaccine
     assert half.distill.ood.lr == whole.distill.ood.lr
+
+
+@pytest.mark.parametrize("budget", [0.5, 0.01, 0.0001])
+def test_budget_keeps_some_of_every_source(raw, budget):
+    """At least 20 cycles or 1 epoch, of a run and of its end; intervals with them."""
+    whole = make_plan(raw).settings["digits"]
+    short = scale(whole, budget)
+    for source, least in (("zskt", 20), ("cmi", 1), ("ood", 1), ("clean", 1)):
+        before, after = (s.distill.of(source) for s in (whole, short))
+        wanted = max(least, round(before.epochs_in_all() * budget))
+        assert after.epochs_in_all() == wanted
+        for interval in ("log_every", "eval_every"):
+            length = getattr(before, interval)
+            assert getattr(after, interval) == max(1, round(length * budget))
+        last = whole.retrospect.of(source).last
+        assert short.retrospect.of(source).last == max(least, round(last * budget))
+
+
+def test_a_budget_that_leaves_no_room_for_the_search_is_refused(raw):
+    grids = [{**raw["experiments"]["demo"]["grids"][0], "sources": ["zskt"]}]
+    raw = merge(raw, {"experiments": {"demo": {"grids": grids}}})
+    make_plan({**raw, "budget": 0.001})
+    with pytest.raises(AbdError) as caught:
+        make_plan({**raw, "budget": 0.0005})
+    assert "surrogate.warm.zskt: expected less than lambda = 20" in str(caught.value)
 
 
 @pytest.mark.parametrize(
