@@ -1,5 +1,6 @@
 """Reports of hand-made results: what is grouped, named, averaged and drawn."""
 
+import json
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -20,6 +21,7 @@ from abd.storage.files import write_json
 from abd.storage.results import write_history
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
+PAPER = PARAMS.parent / "reports" / "paper.yaml"
 CELL = Cell("digits", "badnet_sq", "wrn-16-2", 0, "ood", "wrn-16-1", 0, "none")
 
 
@@ -37,9 +39,11 @@ def results(tmp_path, monkeypatch):
 
 
 def _write(cell):
-    write_json(Path(teacher_metrics_path(cell)), {"acc": 0.9, "asr": 1.0})
+    counts = {"n_target": 360, "n_stamped": 360}
+    write_json(Path(teacher_metrics_path(cell)), {"acc": 0.9, "asr": 1.0, **counts})
     acc = 0.5 + 0.1 * cell.seed
-    write_json(Path(metrics_path(cell)), {"acc": acc, "asr": 0.25})
+    counts = {"n_target": 90, "n_stamped": 360}
+    write_json(Path(metrics_path(cell)), {"acc": acc, "asr": 0.25, **counts})
     for path in history_paths(cell):
         write_history(Path(path), [])
     points = [Record(step, {"acc": acc * step / 20, "asr": 1.0}) for step in (10, 20)]
@@ -143,7 +147,7 @@ def test_several_seeds_give_mean_and_deviation(results):
     table = make_table(cells)
     assert table.rows[0].students == ("60.0 ± 10.0 / 25.0 ± 0.0",)
     assert table.common.endswith("3 seeds")
-    assert "60.0 ± 10.0 / 25.0 ± 0.0" in markdown(table)
+    assert "60.0 ± 10.0 / 25.0 ± 0.0" in markdown(table.header(), table.lines())
 
     asr, acc = _panels(figures.curves(cells))
     (line,) = acc.lines
@@ -212,7 +216,8 @@ def report(results, capsys):
     Path("graph.dot").write_text(dot)
 
     def run(*arguments):
-        status = main([*arguments, "--params", str(PARAMS)])
+        paper = [] if "--paper" in arguments else ["--paper", str(PAPER)]
+        status = main([*arguments, "--params", str(PARAMS), *paper])
         return status, capsys.readouterr().err
 
     return run
@@ -232,6 +237,29 @@ def test_a_report_is_written(report):
     pictures = {path.name for path in Path("figures").iterdir()}
     assert "preview_digits_badnet_sq.png" in pictures
     assert {"curves.png", "scores.png", "rulegraph.png"} < pictures
+
+
+def test_the_summary_has_counts_and_the_papers_figures(report, tmp_path):
+    assert report("summary", "--out", "s.json") == (0, "")
+    record = json.loads(Path("s.json").read_text())[0]
+    assert (record["n_target"], record["n_stamped"]) == (90, 360)
+    assert record["paper_acc"] is record["paper_asr"] is record["paper_item"] is None
+    assert record["paper_also"] == []
+
+    paper = {"none": [60, 20.1], "abd": [1, 2]}
+    item = {
+        "item": "Table 9",
+        "dataset": "digits",
+        "teacher_net": "wrn-16-2",
+        "student_net": "wrn-16-1",
+        "rows": [{"trigger": "badnet_sq", "students": {"ood": paper}}],
+    }
+    contents = {"score_auc": {"item": "Figure 9", "value": 0.9}, "items": [item]}
+    Path("paper.yaml").write_text(json.dumps(contents))
+    report("summary", "--out", "s.json", "--paper", "paper.yaml")
+    record = json.loads(Path("s.json").read_text())[0]
+    assert (record["defense"], record["paper_item"]) == ("none", "Table 9")
+    assert (record["paper_acc"], record["paper_asr"]) == (0.6, 0.201)
 
 
 @pytest.mark.parametrize("command", [[*REPORT, "--experiment", "nope"], ["show", "nope"]])

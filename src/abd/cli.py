@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="write an experiment's tables and page")
     report.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE")
     report.add_argument("--experiment", required=True, metavar="NAME")
+    _add_paper(report)
     report.add_argument("--rulegraph", type=Path, metavar="DOT", help="from snakemake")
     report.add_argument("--page", type=Path, required=True, metavar="HTML")
     report.add_argument("--table", type=Path, required=True, metavar="MD")
@@ -61,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
 
     summary = commands.add_parser("summary", help="write one record per cell, as JSON")
     summary.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE")
+    _add_paper(summary)
     summary.add_argument("--out", type=Path, required=True, metavar="JSON")
     summary.set_defaults(call=_summary)
 
@@ -72,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         help="those in `run` where none is named",
     )
     show.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE")
+    _add_paper(show)
     show.add_argument(
         "--finished", action="store_true", help="pass over what has not run yet"
     )
@@ -83,6 +86,16 @@ def _parser() -> argparse.ArgumentParser:
     sync.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER")
     sync.set_defaults(call=_sync)
     return parser
+
+
+def _add_paper(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--paper",
+        type=Path,
+        default=Path("reports/paper.yaml"),
+        metavar="FILE",
+        help="the figures that the paper prints",
+    )
 
 
 def _add_stage(
@@ -140,6 +153,7 @@ def _report(arguments: argparse.Namespace) -> None:
     write_report(
         arguments.params,
         arguments.experiment,
+        paper=arguments.paper,
         dot=arguments.rulegraph,
         page=arguments.page,
         table=arguments.table,
@@ -150,13 +164,18 @@ def _report(arguments: argparse.Namespace) -> None:
 def _summary(arguments: argparse.Namespace) -> None:
     from abd.report.summary import write_summary
 
-    write_summary(arguments.params, arguments.out)
+    write_summary(arguments.params, arguments.paper, arguments.out)
 
 
 def _show(arguments: argparse.Namespace) -> None:
     from abd.report.terminal import show
 
-    show(arguments.params, arguments.experiments, only_finished=arguments.finished)
+    show(
+        arguments.params,
+        arguments.paper,
+        arguments.experiments,
+        only_finished=arguments.finished,
+    )
 
 
 def _sync(arguments: argparse.Namespace) -> None:

@@ -17,6 +17,7 @@ PARTS = (
     "rules",
     "profiles",
     "params.yaml",
+    "reports/paper.yaml",
     "dvc.yaml",
     ".dvcignore",
     ".gitignore",
@@ -130,6 +131,7 @@ def make_workflow(folder):
         if source.is_dir():
             shutil.copytree(source, folder / name)
         elif source.exists():
+            (folder / name).parent.mkdir(exist_ok=True)
             shutil.copy(source, folder / name)
     workflow = Workflow(folder)
     workflow.edit(TINY)

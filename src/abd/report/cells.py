@@ -10,6 +10,7 @@ from typing import Any
 from abd.config import Plan
 from abd.config.cells import Cell
 from abd.config.paths import metrics_path, teacher_metrics_path
+from abd.report.paper import Reference
 from abd.report.read import NotMadeError, read_result
 from abd.storage.files import read_json
 
@@ -36,29 +37,44 @@ class Vaccine:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A cell with what was measured: fractions acc and asr, of student and teacher."""
+class Figures:
+    """What was measured of one network: fractions, and the counts of the ASR."""
 
-    cell: Cell
     acc: float
     asr: float
-    teacher_acc: float
-    teacher_asr: float
+    n_target: int
+    n_stamped: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A cell with what was measured of its student and its teacher."""
+
+    cell: Cell
+    student: Figures
+    teacher: Figures
     vaccine: Vaccine | None
 
-    def record(self, experiment: str) -> dict[str, Any]:
-        """The cell's record in `reports/summary.json`."""
+    def record(self, experiment: str, reference: Reference | None) -> dict[str, Any]:
+        """The cell's record in `reports/summary.json`, beside what the paper prints."""
         vaccine = None
         if self.vaccine is not None:
             vaccine = {**asdict(self.vaccine), "ratios": list(self.vaccine.ratios)}
+        printed = reference and reference.printed
         return {
             "experiment": experiment,
             **asdict(self.cell),
-            "acc": self.acc,
-            "asr": self.asr,
-            "teacher_acc": self.teacher_acc,
-            "teacher_asr": self.teacher_asr,
+            **asdict(self.student),
+            "teacher_acc": self.teacher.acc,
+            "teacher_asr": self.teacher.asr,
             "vaccine": vaccine,
+            "paper_item": printed.item if printed else None,
+            "paper_acc": printed.acc if printed else None,
+            "paper_asr": printed.asr if printed else None,
+            "paper_also": [
+                {"item": other.item, "acc": other.acc, "asr": other.asr}
+                for other in (reference.also if reference else ())
+            ],
         }
 
 
@@ -88,17 +104,22 @@ def vaccine_path(cell: Cell) -> Path:
 
 
 def _measured(cell: Cell) -> Measured:
-    acc, asr = read_result(Path(metrics_path(cell)), _metrics)
-    teacher_acc, teacher_asr = read_result(Path(teacher_metrics_path(cell)), _metrics)
+    student = read_result(Path(metrics_path(cell)), _figures)
+    teacher = read_result(Path(teacher_metrics_path(cell)), _figures)
     vaccine = None
     if cell.defense == "abd":
         vaccine = read_result(vaccine_path(cell), _vaccine)
-    return Measured(cell, acc, asr, teacher_acc, teacher_asr, vaccine)
+    return Measured(cell, student, teacher, vaccine)
 
 
-def _metrics(path: Path) -> tuple[float, float]:
+def _figures(path: Path) -> Figures:
     metrics = read_json(path)
-    return float(metrics["acc"]), float(metrics["asr"])
+    return Figures(
+        acc=float(metrics["acc"]),
+        asr=float(metrics["asr"]),
+        n_target=int(metrics["n_target"]),
+        n_stamped=int(metrics["n_stamped"]),
+    )
 
 
 def _vaccine(path: Path) -> Vaccine:

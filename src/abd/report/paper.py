@@ -20,7 +20,6 @@ from abd.config.schema import Defense
 from abd.config.sections import Problems, validate
 from abd.errors import AbdError
 
-PAPER = Path("reports/paper.yaml")
 VACCINE_ALONE = "the paper's ABD is the vaccine alone here"
 
 Percent = Annotated[Float, Field(ge=0, le=100)]
@@ -143,7 +142,7 @@ def _printed(item: str, pair: Pair, note: str) -> Printed:
     return Printed(item, acc, asr, note)
 
 
-def read_paper(path: Path = PAPER) -> Paper:
+def read_paper(path: Path) -> Paper:
     """Read the paper's figures; AbdError naming all that is wrong with the file."""
     remake = f"bring it back with: git checkout -- {path}"
     try:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
 
 from abd.config.cells import GUARDS
-from abd.report.cells import Measured
+from abd.report.cells import Figures, Measured
 from abd.report.groups import PARTS, Group, make_groups, name_of, part, varying
 
 TITLES = {
@@ -69,8 +69,7 @@ def make_table(cells: Sequence[Measured]) -> Table:
     groups = make_groups(cells)
     present = {m.cell.defense for m in cells}
     defenses = tuple(d for d in GUARDS if d in present)
-    varied = varying(cells)
-    shown = tuple(p for p in PARTS if p in varied or p in NAMED_ALWAYS)
+    shown = shown_parts(cells)
     hidden = tuple(p for p in PARTS if p not in shown)
     titles = tuple(PARTS[p][0] for p in shown)
     common = [name_of(cells[0].cell, hidden)]
@@ -90,6 +89,12 @@ def make_table(cells: Sequence[Measured]) -> Table:
     return Table(titles, defenses, tuple(rows), ", ".join(filter(None, common)))
 
 
+def shown_parts(cells: Sequence[Measured]) -> tuple[str, ...]:
+    """The parts of a cell that rows name: those that vary, trigger and source always."""
+    varied = varying(cells)
+    return tuple(p for p in PARTS if p in varied or p in NAMED_ALWAYS)
+
+
 def _seeds(group: Group) -> str:
     return f"{group.n_seeds} seed{'' if group.n_seeds == '1' else 's'}"
 
@@ -102,32 +107,27 @@ def _row(group: Group, name: str, keys: tuple[str, ...], defenses: tuple[str, ..
     return Row(
         name=name,
         keys=keys,
-        teacher=_pair(group.members[:1], lambda m: m.teacher_acc, lambda m: m.teacher_asr),
-        students=tuple(
-            _pair(group.of(d), lambda m: m.acc, lambda m: m.asr) for d in defenses
-        ),
+        teacher=_pair([group.members[0].teacher]),
+        students=tuple(_pair([m.student for m in group.of(d)]) for d in defenses),
         vaccine=vaccine,
     )
 
 
-def _pair(
-    members: Sequence[Measured],
-    acc: Callable[[Measured], float],
-    asr: Callable[[Measured], float],
-) -> str:
-    if not members:
+def _pair(figures: Sequence[Figures]) -> str:
+    if not figures:
         return ""
-    return f"{_percent(map(acc, members))} / {_percent(map(asr, members))}"
+    return f"{percent([f.acc for f in figures])} / {percent([f.asr for f in figures])}"
 
 
-def _percent(fractions: Iterable[float]) -> str:
+def percent(fractions: Sequence[float]) -> str:
+    """Fractions in percent; of several, mean ± standard deviation."""
     values = [100 * fraction for fraction in fractions]
     if len(values) == 1:
         return f"{values[0]:.1f}"
     return f"{mean(values):.1f} ± {stdev(values):.1f}"
 
 
-def markdown(table: Table) -> str:
-    """The table as Markdown."""
-    lines = [table.header(), ["---"] * len(table.header()), *table.lines()]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+def markdown(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    rows = [header, ["---"] * len(header), *lines]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
