@@ -13,8 +13,9 @@ from abd.config import Cell, load_plan
 from abd.config.paths import history_paths, metrics_path, teacher_metrics_path
 from abd.history import Record
 from abd.report import figures, rulegraph
-from abd.report.cells import measured, vaccine_path
+from abd.report.cells import Results, measured, vaccine_path
 from abd.report.groups import make_groups
+from abd.report.missing import count, missing_cells
 from abd.report.table import make_table, markdown
 from abd.storage.arrays import write_arrays
 from abd.storage.files import write_json
@@ -293,12 +294,54 @@ def test_a_truncated_result_is_named(report, path):
     assert not Path("figures").exists()
 
 
-@pytest.mark.parametrize("path", [Path(name) for name in DAMAGED])
-def test_a_lost_result_is_named(report, path):
+@pytest.mark.parametrize("path", [Path(DAMAGED[i]) for i in (0, 5, 6)])
+def test_a_result_that_all_need_is_named_where_it_is_lost(report, path):
     path.unlink()
     status, error = report(*REPORT, "--experiment", "demo", "--rulegraph", "graph.dot")
     assert status == 1
     _is_one_line(error, str(path), "got no file; make it with: snakemake -c2")
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        (Path(DAMAGED[i]), name)
+        for i, name in ((1, "SR"), (2, "ABD"), (3, "ABD"), (4, "SR"))
+    ],
+)
+def test_a_partly_finished_experiment_has_a_report(report, path, name, capsys):
+    """It says which students have not run, and shows the others."""
+    path.unlink()
+    assert report("report", "--experiment", "demo") == (0, "")
+    page, table = (Path(f"reports/pages/demo.{end}").read_text() for end in ("html", "md"))
+    lacking = f"badnet_sq, ood: {name}, seed 0"
+    for text in (page, table):
+        assert "1 of 6 students have not run" in text
+        assert lacking in text
+    row = next(line for line in table.splitlines() if line.startswith("| badnet_sq | ood"))
+    assert row.count("| missing |") == 1
+    assert row.count(" / ") == 1 + 4
+    assert main(["show", "--params", str(PARAMS), "--paper", str(PAPER)]) == 0
+    shown = capsys.readouterr().out
+    assert lacking in shown
+    assert "demo.html" in shown
+
+    status, error = report("summary", "--out", "s.json")
+    assert status == 1, "the summary is of whole experiments"
+    _is_one_line(error, str(path), "make it with: snakemake -c2 demo")
+
+
+def test_missing_seeds_are_named_together(results):
+    cells = [
+        replace(CELL, seed=seed, trigger=t) for t in ("blend", "sig") for seed in (0, 1, 2)
+    ]
+    (first,) = results(cells[:1])
+    partly = Results("x", [first], cells[1:])
+    assert missing_cells(partly) == [
+        "blend, ood: no defense, seeds 1, 2",
+        "sig, ood: no defense, seeds 0, 1, 2",
+    ]
+    assert count(partly) == "5 of 6"
 
 
 def test_results_of_the_wrong_kind_are_named(report):

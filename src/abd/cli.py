@@ -18,6 +18,7 @@ EXAMPLES = """\
 examples:
   snakemake -c2                 run what params.yaml asks for, stage by stage
   abd show                      print the tables of what params.yaml asks for
+  abd report --experiment NAME  write a page of what has run so far
   abd track sync                send finished runs to MLflow
   abd teacher --help            what a single stage takes (the rules call these)
 """
@@ -50,14 +51,17 @@ def _parser() -> argparse.ArgumentParser:
     for name, stage in STAGES.items():
         _add_stage(commands, name, stage)
 
-    report = commands.add_parser("report", help="write an experiment's tables and page")
+    report = commands.add_parser(
+        "report", help="write an experiment's tables and page, as far as it has run"
+    )
     report.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE")
     report.add_argument("--experiment", required=True, metavar="NAME")
     _add_paper(report)
     report.add_argument("--rulegraph", type=Path, metavar="DOT", help="from snakemake")
-    report.add_argument("--page", type=Path, required=True, metavar="HTML")
-    report.add_argument("--table", type=Path, required=True, metavar="MD")
-    report.add_argument("--figures", type=Path, required=True, metavar="FOLDER")
+    for option, metavar in (("page", "HTML"), ("table", "MD"), ("figures", "FOLDER")):
+        report.add_argument(
+            f"--{option}", type=Path, metavar=metavar, help="below reports/ if left out"
+        )
     report.set_defaults(call=_report)
 
     summary = commands.add_parser("summary", help="write one record per cell, as JSON")
@@ -148,16 +152,18 @@ def _files(arguments: argparse.Namespace, names: Iterable[str]) -> dict[str, Pat
 
 
 def _report(arguments: argparse.Namespace) -> None:
+    from abd.config.paths import report_files
     from abd.report.write import write_report
 
+    page, table, figures = map(Path, report_files([arguments.experiment]))
     write_report(
         arguments.params,
         arguments.experiment,
         paper=arguments.paper,
         dot=arguments.rulegraph,
-        page=arguments.page,
-        table=arguments.table,
-        folder=arguments.figures,
+        page=arguments.page or page,
+        table=arguments.table or table,
+        folder=arguments.figures or figures,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from abd.config import Plan
 from abd.config.cells import Cell
-from abd.config.paths import metrics_path, teacher_metrics_path
+from abd.config.paths import history_paths, metrics_path, teacher_metrics_path
 from abd.report.paper import Reference
 from abd.report.read import NotMadeError, read_result
 from abd.storage.files import read_json
@@ -78,24 +78,55 @@ class Measured:
         }
 
 
-def results_of(plan: Plan, experiment: str) -> list[Measured]:
-    """Read the measurements of an experiment's cells.
+@dataclass(frozen=True)
+class Results:
+    """An experiment as far as it has run: what was measured, and the cells that lack."""
 
-    Raises NotMadeError where it has not run, AbdError where there is no such experiment
+    experiment: str
+    cells: list[Measured]
+    missing: list[Cell]
+
+    def whole(self) -> list[Measured]:
+        """What was measured; NotMadeError where a cell lacks."""
+        if self.missing:
+            raise _not_made(self.experiment, self.missing[0])
+        return self.cells
+
+
+def results_of(plan: Plan, experiment: str) -> Results:
+    """Read the measurements of an experiment's cells, as far as there are any.
+
+    Raises NotMadeError where no cell has run, AbdError where there is no such experiment
     or a result is damaged.
     """
-    cells = plan.wanted(experiment)
-    try:
-        return measured(cells)
-    except NotMadeError as error:
-        raise NotMadeError(
-            error.path, f"the results of {experiment}", target=experiment
-        ) from None
+    wanted = plan.wanted(experiment)
+    missing = [cell for cell in wanted if _lost(cell) is not None]
+    if len(missing) == len(wanted):
+        raise _not_made(experiment, wanted[0])
+    cells = [cell for cell in wanted if cell not in missing]
+    return Results(experiment, measured(cells), missing)
 
 
 def measured(cells: Iterable[Cell]) -> list[Measured]:
     """Read the measurements of cells."""
     return [_measured(cell) for cell in cells]
+
+
+def _lost(cell: Cell) -> Path | None:
+    """The first of the files that a report shows of a cell which is not there."""
+    paths = [metrics_path(cell), teacher_metrics_path(cell), *history_paths(cell)]
+    folder = f"results/poison/{cell.dataset}/{cell.trigger}"
+    paths += [f"{folder}/manifest.json", f"{folder}/preview.png"]
+    if cell.defense == "abd":
+        vaccine = vaccine_path(cell)
+        paths += [str(vaccine), str(vaccine.with_name("scores.npz"))]
+    return next((Path(path) for path in paths if not Path(path).is_file()), None)
+
+
+def _not_made(experiment: str, cell: Cell) -> NotMadeError:
+    path = _lost(cell)
+    assert path is not None
+    return NotMadeError(path, f"the results of {experiment}", target=experiment)
 
 
 def vaccine_path(cell: Cell) -> Path:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from statistics import mean
 
 from abd.report.cells import Figures, Measured
-from abd.report.groups import PARTS, Group, make_groups, name_of, part
+from abd.report.groups import PARTS, Group, make_groups, name_of, part, shown_parts
 from abd.report.interval import wilson
 from abd.report.paper import Paper, Reference
-from abd.report.table import TITLES, percent, shown_parts
+from abd.report.table import TITLES, percent
 
 TEACHER = "teacher"
 OF_TEACHER = ("dataset", "trigger", "teacher", "teacher_seed")
@@ -76,7 +76,7 @@ def make_detail(cells: Sequence[Measured], paper: Paper, item: str | None) -> De
 
     `item` is the item of the paper that the experiment reproduces.
     """
-    shown = shown_parts(cells)
+    shown = shown_parts([m.cell for m in cells])
     notes: list[str] = []
     lines = []
     for group, model, figures, reference in _models(cells, paper, item):

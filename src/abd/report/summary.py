@@ -17,6 +17,6 @@ def write_summary(params: Path, paper: Path, out: Path) -> None:
     records = []
     for name in plan.top.run:
         item = plan.top.experiments[name].reproduces
-        for m in results_of(plan, name):
+        for m in results_of(plan, name).whole():
             records.append(m.record(name, printed.student(m.cell, item)))
     write_json(out, records)

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
 
-from abd.config.cells import GUARDS
+from abd.config.cells import GUARDS, Cell
 from abd.report.cells import Figures, Measured
-from abd.report.groups import PARTS, Group, make_groups, name_of, part, varying
+from abd.report.groups import PARTS, Group, make_groups, name_of, part, shown_parts
 
 TITLES = {
     "none": "no defense",
@@ -17,13 +17,14 @@ TITLES = {
     "sv_sr": "SV + SR",
     "abd": "ABD",
 }
-NAMED_ALWAYS = ("trigger", "source")
+MISSING = "missing"
 
 
 @dataclass(frozen=True)
 class Row:
     """One line of the table; every entry is "Acc / ASR" in percent, "" where absent.
 
+    "missing" stands where the experiment has students, and none of them has run.
     `keys` says what the row is of, in the order of the table's titles of keys; `name`
     says the same in one line.
     """
@@ -64,12 +65,15 @@ class Table:
         return any(r.vaccine for r in self.rows)
 
 
-def make_table(cells: Sequence[Measured]) -> Table:
-    """Make a row of each group; several seeds give mean ± standard deviation."""
+def make_table(cells: Sequence[Measured], missing: Sequence[Cell] = ()) -> Table:
+    """Make a row of each group; several seeds give mean ± standard deviation.
+
+    `missing` are the experiment's other cells, which have not run.
+    """
     groups = make_groups(cells)
-    present = {m.cell.defense for m in cells}
+    present = {cell.defense for cell in (*(m.cell for m in cells), *missing)}
     defenses = tuple(d for d in GUARDS if d in present)
-    shown = shown_parts(cells)
+    shown = shown_parts([m.cell for m in cells])
     hidden = tuple(p for p in PARTS if p not in shown)
     titles = tuple(PARTS[p][0] for p in shown)
     common = [name_of(cells[0].cell, hidden)]
@@ -85,21 +89,22 @@ def make_table(cells: Sequence[Measured]) -> Table:
         if len(counts) > 1:
             keys += (group.n_seeds,)
             name += f", {_seeds(group)}"
-        rows.append(_row(group, name, keys, defenses))
+        lacking = {cell.defense for cell in missing if group.has(cell)}
+        rows.append(_row(group, name, keys, defenses, lacking))
     return Table(titles, defenses, tuple(rows), ", ".join(filter(None, common)))
-
-
-def shown_parts(cells: Sequence[Measured]) -> tuple[str, ...]:
-    """The parts of a cell that rows name: those that vary, trigger and source always."""
-    varied = varying(cells)
-    return tuple(p for p in PARTS if p in varied or p in NAMED_ALWAYS)
 
 
 def _seeds(group: Group) -> str:
     return f"{group.n_seeds} seed{'' if group.n_seeds == '1' else 's'}"
 
 
-def _row(group: Group, name: str, keys: tuple[str, ...], defenses: tuple[str, ...]) -> Row:
+def _row(
+    group: Group,
+    name: str,
+    keys: tuple[str, ...],
+    defenses: tuple[str, ...],
+    lacking: set[str],
+) -> Row:
     verdicts = [m.vaccine for m in group.members if m.vaccine is not None]
     vaccine = verdicts[0].text if len(verdicts) == 1 else ""
     if len(verdicts) > 1:
@@ -108,7 +113,10 @@ def _row(group: Group, name: str, keys: tuple[str, ...], defenses: tuple[str, ..
         name=name,
         keys=keys,
         teacher=_pair([group.members[0].teacher]),
-        students=tuple(_pair([m.student for m in group.of(d)]) for d in defenses),
+        students=tuple(
+            _pair([m.student for m in group.of(d)]) or (MISSING if d in lacking else "")
+            for d in defenses
+        ),
         vaccine=vaccine,
     )
 

@@ -14,6 +14,7 @@ from rich.table import Table as RichTable
 from abd.config import load_plan
 from abd.report.cells import results_of
 from abd.report.detail import Detail, make_detail
+from abd.report.missing import count, missing_cells
 from abd.report.paper import read_paper
 from abd.report.read import NotMadeError
 from abd.report.table import make_table
@@ -38,14 +39,14 @@ def show(
     console = Console(highlight=False)
     for name in experiments or plan.top.run:
         try:
-            cells = results_of(plan, name)
+            results = results_of(plan, name)
         except NotMadeError:
             if only_finished:
                 continue
             raise
         experiment = plan.top.experiments[name]
-        table = make_table(cells)
-        detail = make_detail(cells, printed, experiment.reproduces)
+        table = make_table(results.cells)
+        detail = make_detail(results.cells, printed, experiment.reproduces)
         console.print()
         console.print(experiment.title, style="bold")
         console.print(table.common, style="dim")
@@ -55,6 +56,10 @@ def show(
         for row in table.rows:
             if row.vaccine:
                 console.print(f"{row.name}: vaccine {row.vaccine}")
+        if results.missing:
+            console.print(f"missing: {count(results)} students have not run")
+            for line in missing_cells(results):
+                console.print(f"  {line}")
         page = Path(f"reports/pages/{name}.html")
         if page.is_file():
             console.print(f"report: {page}", soft_wrap=True)

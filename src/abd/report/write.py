@@ -14,6 +14,7 @@ from abd import __version__
 from abd.config import Plan, load_plan
 from abd.report.cells import results_of
 from abd.report.detail import Detail, make_detail
+from abd.report.missing import count, missing_cells
 from abd.report.paper import read_paper
 from abd.report.plots import Plot, Preview, make_plots, make_previews
 from abd.report.table import Table, make_table, markdown
@@ -29,6 +30,8 @@ class Report:
     title: str
     reproduces: str | None
     table: Table
+    missing: list[str]
+    n_missing: str
     detail: Detail
     plots: list[Plot]
     previews: list[Preview]
@@ -45,20 +48,23 @@ def write_report(
     table: Path,
     folder: Path,
 ) -> None:
-    """Write page, table and figures of an experiment whose results are all there.
+    """Write page, table and figures of an experiment, and say what of it has not run.
 
     `paper` has the published figures; `dot` is the rule graph as Snakemake prints it;
     `folder` takes the figures as PNG.
     """
     plan = load_plan(params)
     printed = read_paper(paper)
-    cells = results_of(plan, experiment)
+    results = results_of(plan, experiment)
+    cells = results.cells
     heading = plan.top.experiments[experiment]
     report = Report(
         experiment=experiment,
         title=heading.title,
         reproduces=heading.reproduces,
-        table=make_table(cells),
+        table=make_table(cells, results.missing),
+        missing=missing_cells(results),
+        n_missing=count(results),
         detail=make_detail(cells, printed, heading.reproduces),
         plots=make_plots(experiment, cells, dot),
         previews=make_previews(cells),
@@ -82,6 +88,7 @@ def _markdown(r: Report) -> str:
         f"{about}\n",
         markdown(r.table.header(), r.table.lines()),
         f"All rows: {r.table.common}.\n",
+        *_missing(r),
         "## Every model\n",
         markdown(r.detail.header(), r.detail.rows()),
         *(f"[{number}] {note}\n" for number, note in enumerate(r.detail.notes, 1)),
@@ -99,6 +106,13 @@ def _markdown(r: Report) -> str:
         ]
     parts.append(f"{r.made}\n")
     return "\n".join(parts)
+
+
+def _missing(r: Report) -> list[str]:
+    if not r.missing:
+        return []
+    head = f"Missing: {r.n_missing} students have not run.\n"
+    return [head, "".join(f"- {line}\n" for line in r.missing)]
 
 
 def _page(r: Report) -> str:
