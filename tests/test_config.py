@@ -27,6 +27,7 @@ JOBS = {
     "vaccine": WILDCARDS,
     "distill": {**WILDCARDS, "guard": "searched"},
     "retrospect": {**WILDCARDS, "defense": "abd"},
+    "score": WILDCARDS,
     "evaluate": {**WILDCARDS, "defense": "abd"},
 }
 
@@ -52,7 +53,7 @@ def test_params_are_valid(raw):
     assert plan.wanted() == plan.wanted("demo")
 
 
-LEARNING = {"teacher", "surrogate", "vaccine", "distill", "retrospect", "evaluate"}
+LEARNING = {"teacher", "surrogate", "vaccine", "distill", "retrospect", "score", "evaluate"}
 
 
 @pytest.mark.parametrize(
@@ -69,6 +70,7 @@ LEARNING = {"teacher", "surrogate", "vaccine", "distill", "retrospect", "evaluat
             {"distill", "retrospect"},
         ),
         ({"vaccine": {"threshold": 0.5}}, {"vaccine"}),
+        ({"vaccine": {"direction": "shuffled"}}, {"vaccine", "score"}),
         ({"distill": {"guard": {"suspicious_weight": 0.5}}}, {"distill"}),
         (
             {"distill": {"by_dataset": {"digits": {"ood": {"eval_every": 77}}}}},
@@ -361,6 +363,7 @@ def test_every_stage_of_a_cell_is_wanted():
         "vaccine",
         "distill",
         "retrospect",
+        "score",
         "evaluate",
     }
 

@@ -10,10 +10,11 @@ import pytest
 
 from abd.cli import main
 from abd.config import Cell, load_plan
-from abd.config.paths import history_paths, metrics_path, teacher_metrics_path
+from abd.config.paths import history_paths, metrics_path, score_path, teacher_metrics_path
 from abd.history import Record
 from abd.report import figures, rulegraph
 from abd.report.cells import Results, measured, vaccine_path
+from abd.report.diagnosis import diagnosis
 from abd.report.groups import make_groups
 from abd.report.missing import count, missing_cells
 from abd.report.table import make_table, markdown
@@ -57,6 +58,13 @@ def _write(cell):
         write_arrays(
             vaccine_path(cell).with_name("scores.npz"), scores=scores, weights=np.ones(50)
         )
+
+        folder = Path(score_path(cell)).parent
+        verdict = {"auc": 0.75, "found": False, "trial": 0}
+        write_json(folder / "score.json", verdict)
+        ends = np.array([0.0, 1.0])
+        write_arrays(folder / "roc.npz", fpr=ends, tpr=ends)
+        write_arrays(folder / "scores.npz", clean=scores[0], stamped=scores[0] - 1)
 
     poison = Path(f"results/poison/{cell.dataset}/{cell.trigger}")
     manifest = {"n_poisoned": 1, "n_train": 10, "target_name": "0"}
@@ -143,6 +151,17 @@ def test_every_part_makes_a_group(results, part, other, name):
     assert [len(g.members) for g in groups] == [1, 1]
 
 
+def test_the_score_is_drawn_per_group_with_its_auc(results):
+    cells = results([replace(CELL, defense="abd", seed=seed) for seed in (0, 1)])
+    roc, histogram = _panels(diagnosis(cells))
+    assert roc.get_title(loc="left") == "badnet_sq, ood"
+    assert [text.get_text() for text in roc.get_legend().get_texts()] == [
+        f"seed {seed}: AUC 0.750, no vaccine" for seed in (0, 1)
+    ]
+    assert len(histogram.patches) == 3
+    assert diagnosis(results([CELL])) is None
+
+
 def test_several_seeds_give_mean_and_deviation(results):
     cells = results([replace(CELL, seed=seed) for seed in (0, 1, 2)])
     table = make_table(cells)
@@ -204,6 +223,9 @@ DAMAGED = [
     f"results/vaccine/{KEY}/ood/wrn-16-1-s0/vaccine.json",
     f"results/vaccine/{KEY}/ood/wrn-16-1-s0/scores.npz",
     f"results/retrospect/{KEY}/ood/wrn-16-1-s0/sr/history.jsonl",
+    f"results/score/{KEY}/ood/wrn-16-1-s0/score.json",
+    f"results/score/{KEY}/ood/wrn-16-1-s0/roc.npz",
+    f"results/score/{KEY}/ood/wrn-16-1-s0/scores.npz",
     "results/poison/digits/badnet_sq/manifest.json",
     "graph.dot",
 ]
@@ -237,7 +259,7 @@ def test_a_report_is_written(report):
     assert "student wrn-16-1" in Path("p.html").read_text()
     pictures = {path.name for path in Path("figures").iterdir()}
     assert "preview_digits_badnet_sq.png" in pictures
-    assert {"curves.png", "scores.png", "rulegraph.png"} < pictures
+    assert {"curves.png", "scores.png", "diagnosis.png", "rulegraph.png"} < pictures
 
 
 def test_the_summary_has_counts_and_the_papers_figures(report, tmp_path):
@@ -294,7 +316,7 @@ def test_a_truncated_result_is_named(report, path):
     assert not Path("figures").exists()
 
 
-@pytest.mark.parametrize("path", [Path(DAMAGED[i]) for i in (0, 5, 6)])
+@pytest.mark.parametrize("path", [Path(DAMAGED[i]) for i in (0, 8, 9)])
 def test_a_result_that_all_need_is_named_where_it_is_lost(report, path):
     path.unlink()
     status, error = report(*REPORT, "--experiment", "demo", "--rulegraph", "graph.dot")
@@ -306,7 +328,7 @@ def test_a_result_that_all_need_is_named_where_it_is_lost(report, path):
     ("path", "name"),
     [
         (Path(DAMAGED[i]), name)
-        for i, name in ((1, "SR"), (2, "ABD"), (3, "ABD"), (4, "SR"))
+        for i, name in ((1, "SR"), (2, "ABD"), (3, "ABD"), (4, "SR"), (6, "ABD"))
     ],
 )
 def test_a_partly_finished_experiment_has_a_report(report, path, name, capsys):

@@ -157,6 +157,14 @@ def _retrospect(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
     return config
 
 
+def _score(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "images": _images(s),
+        "teacher_net": w["teacher"],
+        "direction": s.vaccine.direction,
+    }
+
+
 def _evaluate(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
     cell = {k: int(v) if k in ("teacher_seed", "seed") else v for k, v in w.items()}
     return {"images": _images(s), "cell": cell}
@@ -171,5 +179,6 @@ _SLICES = {
     "vaccine": _vaccine,
     "distill": _distill,
     "retrospect": _retrospect,
+    "score": _score,
     "evaluate": _evaluate,
 }

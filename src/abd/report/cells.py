@@ -9,7 +9,7 @@ from typing import Any
 
 from abd.config import Plan
 from abd.config.cells import Cell
-from abd.config.paths import history_paths, metrics_path, teacher_metrics_path
+from abd.config.paths import history_paths, metrics_path, score_path, teacher_metrics_path
 from abd.report.paper import Reference
 from abd.report.read import NotMadeError, read_result
 from abd.storage.files import read_json
@@ -114,13 +114,15 @@ def measured(cells: Iterable[Cell]) -> list[Measured]:
 
 def _lost(cell: Cell) -> Path | None:
     """The first of the files that a report shows of a cell which is not there."""
-    paths = [metrics_path(cell), teacher_metrics_path(cell), *history_paths(cell)]
+    paths: list[str | Path] = [metrics_path(cell), teacher_metrics_path(cell)]
+    paths += history_paths(cell)
     folder = f"results/poison/{cell.dataset}/{cell.trigger}"
     paths += [f"{folder}/manifest.json", f"{folder}/preview.png"]
     if cell.defense == "abd":
-        vaccine = vaccine_path(cell)
-        paths += [str(vaccine), str(vaccine.with_name("scores.npz"))]
-    return next((Path(path) for path in paths if not Path(path).is_file()), None)
+        vaccine, score = vaccine_path(cell), Path(score_path(cell))
+        paths += [vaccine, vaccine.with_name("scores.npz")]
+        paths += [score, score.with_name("roc.npz"), score.with_name("scores.npz")]
+    return next((path for path in map(Path, paths) if not path.is_file()), None)
 
 
 def _not_made(experiment: str, cell: Cell) -> NotMadeError:

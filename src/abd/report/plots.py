@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from abd.report import figures, rulegraph
 from abd.report.cells import Measured
+from abd.report.diagnosis import diagnosis
+from abd.report.paper import ScoreAuc
 from abd.report.read import read_result
 from abd.storage.files import read_json
 
@@ -35,8 +37,14 @@ class Preview:
     manifest: dict[str, Any]
 
 
-def make_plots(experiment: str, cells: list[Measured], dot: Path | None) -> list[Plot]:
-    """Draw an experiment's figures; `dot` is its rule graph as Snakemake prints it."""
+def make_plots(
+    experiment: str, cells: list[Measured], score_auc: ScoreAuc, dot: Path | None
+) -> list[Plot]:
+    """Draw an experiment's figures.
+
+    `score_auc` is what the paper prints of the score; `dot` the rule graph as Snakemake
+    prints it.
+    """
     plots = [
         Plot(
             "curves",
@@ -57,6 +65,20 @@ def make_plots(experiment: str, cells: list[Measured], dot: Path | None) -> list
                 "the one with the heaviest tail. A vaccine needs more than the threshold "
                 "below the cut.",
                 histogram,
+            )
+        )
+    roc = diagnosis(cells)
+    if roc is not None:
+        plots.append(
+            Plot(
+                "diagnosis",
+                "What the score sees",
+                "How well the score tells stamped from clean test images, under the "
+                "vaccine that was found, or the first draw where none was (dashed): ROC "
+                "(top), and the scores of one seed (bottom). A diagnostic that nothing "
+                f"decides by. {score_auc.item} of the paper, on CIFAR-10: AUC "
+                f"{score_auc.value:g}.",
+                roc,
             )
         )
     if dot is not None:

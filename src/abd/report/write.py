@@ -66,7 +66,7 @@ def write_report(
         missing=missing_cells(results),
         n_missing=count(results),
         detail=make_detail(cells, printed, heading.reproduces),
-        plots=make_plots(experiment, cells, dot),
+        plots=make_plots(experiment, cells, printed.score_auc, dot),
         previews=make_previews(cells),
         made=_made(experiment, plan),
     )

@@ -5,19 +5,24 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 
-import torch
 from torch import nn
 
 from abd.distillation import Distillation
-from abd.stages.distilling import draw, load_teacher, make_source, new_student
+from abd.stages.distilling import (
+    draw,
+    load_permutations,
+    load_teacher,
+    make_source,
+    new_student,
+)
 from abd.stages.drive import Driver
 from abd.stages.job import Job, say
 from abd.stages.load import use_numerics
 from abd.stages.watch import watch
-from abd.storage.checkpoints import read_state, read_tensors, write_net, write_state
+from abd.storage.checkpoints import read_state, write_net, write_state
 from abd.storage.files import read_json, replacing
 from abd.storage.results import write_history
-from abd.vaccine import Permutations, ShuffledTeacher
+from abd.vaccine import ShuffledTeacher
 
 PLAIN = {"state": "plain_state", "student": "plain_student", "history": "plain_history"}
 
@@ -69,14 +74,4 @@ def _vaccine(job: Job, teacher: nn.Module) -> ShuffledTeacher | None:
         return None
     if config["guard"] == "first":
         return ShuffledTeacher(teacher, draw(job, teacher, 0))
-    tensors, _ = read_tensors(job.inputs["permutations"])
-    return ShuffledTeacher(teacher, _members(tensors))
-
-
-def _members(tensors: Mapping[str, torch.Tensor]) -> list[Permutations]:
-    """Permutations by member, from tensors named "<member>/<weight>"."""
-    members: dict[int, Permutations] = {}
-    for path, order in tensors.items():
-        member, _, name = path.partition("/")
-        members.setdefault(int(member), {})[name] = order
-    return [members[i] for i in sorted(members)]
+    return ShuffledTeacher(teacher, load_permutations(job))

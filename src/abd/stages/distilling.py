@@ -14,7 +14,7 @@ from abd.sources.base import Context, Guard, Source
 from abd.stages.job import Job
 from abd.stages.load import normalization, place
 from abd.storage.arrays import read_arrays
-from abd.storage.checkpoints import read_net
+from abd.storage.checkpoints import read_net, read_tensors
 from abd.vaccine import Permutations, ShuffledTeacher, draw_trial
 
 
@@ -67,3 +67,13 @@ def draw(job: Job, teacher: nn.Module, trial: int) -> list[Permutations]:
         return draw_trial(teacher, settings["n_conv"], settings["members"], stream)
     except ValueError as error:
         raise AbdError(f"params.yaml: vaccine.{error}") from None
+
+
+def load_permutations(job: Job) -> list[Permutations]:
+    """The permutations that stage vaccine wrote, by member of the ensemble."""
+    tensors, _ = read_tensors(job.inputs["permutations"])
+    members: dict[int, Permutations] = {}
+    for path, order in tensors.items():
+        member, _, name = path.partition("/")
+        members.setdefault(int(member), {})[name] = order
+    return [members[i] for i in sorted(members)]
