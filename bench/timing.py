@@ -31,12 +31,16 @@ class Figure:
 
 
 def compare(
-    name: str, ours: Callable[[], object], peer: str, theirs: Callable[[], object]
+    name: str,
+    ours: Callable[[], object],
+    peer: str,
+    theirs: Callable[[], object],
+    n_repeats: int = N_REPEATS,
 ) -> Figure:
     """Time both in turn, after one warm-up each; the median of several turns."""
     ours()
     theirs()
-    pairs = [(_seconds(ours), _seconds(theirs)) for _ in range(N_REPEATS)]
+    pairs = [(_seconds(ours), _seconds(theirs)) for _ in range(n_repeats)]
     mine, other = (statistics.median(column) for column in zip(*pairs, strict=True))
     ratio = statistics.median(a / b for a, b in pairs)
     return Figure(name, mine, "s", peer, other, ratio)

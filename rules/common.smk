@@ -14,10 +14,12 @@ from snakemake.utils import min_version
 from abd.config import make_plan
 from abd.config.jobs import job_spec
 from abd.config.paths import (
+    own_path,
     photo_files,
     pool_path,
     report_files,
     stage_files,
+    statistics_path,
     student_path,
 )
 from abd.digest import report_digest
@@ -94,6 +96,19 @@ def code_of(stage, **fixed):
 def pool_of(w):
     """The images that the job's source draws from; nothing if it makes its own."""
     return pool_path(w.source, w.dataset) or []
+
+
+def own_data_of(w):
+    """The user's own data; a folder's date says nothing, its listing is in the slice."""
+    path = own_path(PLAN.settings[w.dataset])
+    if path is None:
+        return []
+    return ancient(path) if Path(path).is_dir() else path
+
+
+def statistics_of(w):
+    """The normalisation as it was found; nothing where params.yaml gives it."""
+    return statistics_path(PLAN.settings[w.dataset], w.dataset) or []
 
 
 onsuccess:

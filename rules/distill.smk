@@ -4,6 +4,7 @@
 #   plain: teacher, pool, the surrogate stage's warm state
 #   first: teacher, pool (a vaccine drawn unseen, from step 0)
 #   searched: teacher, pool, warm state, vaccine, and the plain run for where none was found
+#   the normalisation as it was found, where params.yaml gives none
 # OUTPUTS:
 #   results/distill/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/{guard}/lambda.safetensors
 #   results/distill/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/{guard}/student.safetensors
@@ -17,6 +18,7 @@ rule distill_plain:
         pool=pool_of,
         warm="results/surrogate/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/warm.safetensors",
         monitor="results/poison/{dataset}/{trigger}/test.npz",
+        statistics=statistics_of,
     output:
         state="results/distill/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/plain/lambda.safetensors",
         student="results/distill/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/plain/student.safetensors",
@@ -40,6 +42,7 @@ rule distill_plain:
             --pool {input.pool:q} \
             --warm {input.warm:q} \
             --monitor {input.monitor:q} \
+            --statistics {input.statistics:q} \
             --state {output.state:q} \
             --student {output.student:q} \
             --history {output.history:q} \
@@ -53,6 +56,7 @@ rule distill_first:
         teacher="results/teacher/{dataset}/{trigger}/{teacher}-t{teacher_seed}/teacher.safetensors",
         pool=pool_of,
         monitor="results/poison/{dataset}/{trigger}/test.npz",
+        statistics=statistics_of,
     output:
         state="results/distill/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/first/lambda.safetensors",
         student="results/distill/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/first/student.safetensors",
@@ -75,6 +79,7 @@ rule distill_first:
             --teacher {input.teacher:q} \
             --pool {input.pool:q} \
             --monitor {input.monitor:q} \
+            --statistics {input.statistics:q} \
             --state {output.state:q} \
             --student {output.student:q} \
             --history {output.history:q} \
@@ -94,6 +99,7 @@ rule distill_searched:
         plain_student="results/distill/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/plain/student.safetensors",
         plain_history="results/distill/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/plain/history.jsonl",
         monitor="results/poison/{dataset}/{trigger}/test.npz",
+        statistics=statistics_of,
     output:
         state="results/distill/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/searched/lambda.safetensors",
         student="results/distill/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/searched/student.safetensors",
@@ -122,6 +128,7 @@ rule distill_searched:
             --plain-student {input.plain_student:q} \
             --plain-history {input.plain_history:q} \
             --monitor {input.monitor:q} \
+            --statistics {input.statistics:q} \
             --state {output.state:q} \
             --student {output.student:q} \
             --history {output.history:q} \

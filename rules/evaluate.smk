@@ -3,6 +3,7 @@
 # REQUIRED INPUTS:
 #   a teacher or a student
 #   results/poison/{dataset}/{trigger}/test.npz
+#   the normalisation as it was found, where params.yaml gives none
 # OUTPUTS:
 #   results/evaluate/{dataset}/{trigger}/{teacher}-t{teacher_seed}/teacher/metrics.json
 #   results/evaluate/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/{defense}/metrics.json
@@ -13,6 +14,7 @@ rule evaluate_teacher:
     input:
         model="results/teacher/{dataset}/{trigger}/{teacher}-t{teacher_seed}/teacher.safetensors",
         test="results/poison/{dataset}/{trigger}/test.npz",
+        statistics=statistics_of,
     output:
         metrics="results/evaluate/{dataset}/{trigger}/{teacher}-t{teacher_seed}/teacher/metrics.json",
     log:
@@ -32,6 +34,7 @@ rule evaluate_teacher:
         exec abd evaluate --config {params.config:q} --code {params.code:q} \
             --model {input.model:q} \
             --test {input.test:q} \
+            --statistics {input.statistics:q} \
             --metrics {output.metrics:q} \
             >{log:q} 2>&1
         """
@@ -42,6 +45,7 @@ rule evaluate:
     input:
         model=lambda w: student_path(**w),
         test="results/poison/{dataset}/{trigger}/test.npz",
+        statistics=statistics_of,
     output:
         metrics="results/evaluate/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/{defense}/metrics.json",
     log:
@@ -61,6 +65,7 @@ rule evaluate:
         exec abd evaluate --config {params.config:q} --code {params.code:q} \
             --model {input.model:q} \
             --test {input.test:q} \
+            --statistics {input.statistics:q} \
             --metrics {output.metrics:q} \
             >{log:q} 2>&1
         """

@@ -2,7 +2,9 @@
 #
 # REQUIRED INPUTS:
 #   teacher, pool, the state at lambda of the distillation that the defense builds on
-#   abd: vaccine.json and the distilled student, taken where no SR is called for
+#   abd: vaccine.json and the distilled student, taken where no SR is called for; the
+#   permutations, used where the vaccine stays in force
+#   the normalisation as it was found, where params.yaml gives none
 # OUTPUTS:
 #   results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/{defense}/student.safetensors
 #   results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/{defense}/history.jsonl
@@ -15,6 +17,7 @@ rule retrospect_sr:
         pool=pool_of,
         state="results/distill/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/plain/lambda.safetensors",
         monitor="results/poison/{dataset}/{trigger}/test.npz",
+        statistics=statistics_of,
     output:
         student="results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/sr/student.safetensors",
         history="results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/sr/history.jsonl",
@@ -37,6 +40,7 @@ rule retrospect_sr:
             --pool {input.pool:q} \
             --state {input.state:q} \
             --monitor {input.monitor:q} \
+            --statistics {input.statistics:q} \
             --student {output.student:q} \
             --history {output.history:q} \
             >{log:q} 2>&1
@@ -50,6 +54,7 @@ rule retrospect_sv_sr:
         pool=pool_of,
         state="results/distill/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/first/lambda.safetensors",
         monitor="results/poison/{dataset}/{trigger}/test.npz",
+        statistics=statistics_of,
     output:
         student="results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/sv_sr/student.safetensors",
         history="results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/sv_sr/history.jsonl",
@@ -72,6 +77,7 @@ rule retrospect_sv_sr:
             --pool {input.pool:q} \
             --state {input.state:q} \
             --monitor {input.monitor:q} \
+            --statistics {input.statistics:q} \
             --student {output.student:q} \
             --history {output.history:q} \
             >{log:q} 2>&1
@@ -86,7 +92,9 @@ rule retrospect_abd:
         state="results/distill/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/searched/lambda.safetensors",
         final="results/distill/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/searched/student.safetensors",
         vaccine="results/vaccine/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/vaccine.json",
+        permutations="results/vaccine/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/permutations.safetensors",
         monitor="results/poison/{dataset}/{trigger}/test.npz",
+        statistics=statistics_of,
     output:
         student="results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/abd/student.safetensors",
         history="results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/abd/history.jsonl",
@@ -110,7 +118,9 @@ rule retrospect_abd:
             --state {input.state:q} \
             --final {input.final:q} \
             --vaccine {input.vaccine:q} \
+            --permutations {input.permutations:q} \
             --monitor {input.monitor:q} \
+            --statistics {input.statistics:q} \
             --student {output.student:q} \
             --history {output.history:q} \
             >{log:q} 2>&1

@@ -5,6 +5,7 @@
 #   results/teacher/{dataset}/{trigger}/{teacher}-t{teacher_seed}/teacher.safetensors
 #   the verdict of the search, and the shuffles that it took
 #   results/poison/{dataset}/{trigger}/test.npz
+#   the normalisation as it was found, where params.yaml gives none
 # OUTPUTS:
 #   results/score/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/score.json
 #   results/score/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/roc.npz
@@ -18,6 +19,7 @@ rule score:
         permutations="results/vaccine/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/permutations.safetensors",
         vaccine="results/vaccine/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/vaccine.json",
         test="results/poison/{dataset}/{trigger}/test.npz",
+        statistics=statistics_of,
     output:
         score="results/score/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/score.json",
         roc="results/score/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/roc.npz",
@@ -41,6 +43,7 @@ rule score:
             --permutations {input.permutations:q} \
             --vaccine {input.vaccine:q} \
             --test {input.test:q} \
+            --statistics {input.statistics:q} \
             --score {output.score:q} \
             --roc {output.roc:q} \
             --scores {output.scores:q} \

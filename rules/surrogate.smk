@@ -3,6 +3,7 @@
 # REQUIRED INPUTS:
 #   results/teacher/{dataset}/{trigger}/{teacher}-t{teacher_seed}/teacher.safetensors
 #   the source's pool: patches or the data set
+#   the normalisation as it was found, where params.yaml gives none
 # OUTPUTS:
 #   results/surrogate/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/cache.safetensors
 #   results/surrogate/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/warm.safetensors
@@ -14,6 +15,7 @@ rule surrogate:
     input:
         teacher="results/teacher/{dataset}/{trigger}/{teacher}-t{teacher_seed}/teacher.safetensors",
         pool=pool_of,
+        statistics=statistics_of,
     output:
         cache="results/surrogate/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/cache.safetensors",
         warm="results/surrogate/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/warm.safetensors",
@@ -35,6 +37,7 @@ rule surrogate:
         exec abd surrogate --config {params.config:q} --code {params.code:q} \
             --teacher {input.teacher:q} \
             --pool {input.pool:q} \
+            --statistics {input.statistics:q} \
             --cache {output.cache:q} \
             --warm {output.warm:q} \
             --history {output.history:q} \

@@ -4,6 +4,7 @@
 #   results/fetch/{dataset}/dataset.npz
 #   results/poison/{dataset}/{trigger}/poisoned.npz
 #   results/poison/{dataset}/{trigger}/test.npz
+#   the normalisation as it was found, where params.yaml gives none
 # OUTPUTS:
 #   results/teacher/{dataset}/{trigger}/{teacher}-t{teacher_seed}/teacher.safetensors
 #   results/teacher/{dataset}/{trigger}/{teacher}-t{teacher_seed}/history.jsonl
@@ -15,6 +16,7 @@ rule teacher:
         dataset="results/fetch/{dataset}/dataset.npz",
         poisoned="results/poison/{dataset}/{trigger}/poisoned.npz",
         test="results/poison/{dataset}/{trigger}/test.npz",
+        statistics=statistics_of,
     output:
         weights="results/teacher/{dataset}/{trigger}/{teacher}-t{teacher_seed}/teacher.safetensors",
         history="results/teacher/{dataset}/{trigger}/{teacher}-t{teacher_seed}/history.jsonl",
@@ -36,6 +38,7 @@ rule teacher:
             --dataset {input.dataset:q} \
             --poisoned {input.poisoned:q} \
             --test {input.test:q} \
+            --statistics {input.statistics:q} \
             --weights {output.weights:q} \
             --history {output.history:q} \
             >{log:q} 2>&1

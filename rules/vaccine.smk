@@ -3,6 +3,7 @@
 # REQUIRED INPUTS:
 #   results/teacher/{dataset}/{trigger}/{teacher}-t{teacher_seed}/teacher.safetensors
 #   results/surrogate/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/cache.safetensors
+#   the normalisation as it was found, where params.yaml gives none
 # OUTPUTS:
 #   results/vaccine/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/vaccine.json
 #   results/vaccine/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/permutations.safetensors
@@ -14,6 +15,7 @@ rule vaccine:
     input:
         teacher="results/teacher/{dataset}/{trigger}/{teacher}-t{teacher_seed}/teacher.safetensors",
         cache="results/surrogate/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/cache.safetensors",
+        statistics=statistics_of,
     output:
         vaccine="results/vaccine/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/vaccine.json",
         permutations="results/vaccine/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/permutations.safetensors",
@@ -35,6 +37,7 @@ rule vaccine:
         exec abd vaccine --config {params.config:q} --code {params.code:q} \
             --teacher {input.teacher:q} \
             --cache {input.cache:q} \
+            --statistics {input.statistics:q} \
             --vaccine {output.vaccine:q} \
             --permutations {output.permutations:q} \
             --scores {output.scores:q} \

@@ -2,15 +2,24 @@ import json
 from copy import deepcopy
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from abd.config import Cell, load_plan, make_plan
 from abd.config.budget import scale
 from abd.config.jobs import job_spec
-from abd.config.paths import history_paths, photo_files, stage_files, student_path
+from abd.config.paths import (
+    history_paths,
+    own_path,
+    photo_files,
+    stage_files,
+    statistics_path,
+    student_path,
+)
 from abd.config.sections import merge
 from abd.errors import AbdError
+from tests.raw_data import arrays, write_folders, write_npz
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 CELL = Cell("digits", "badnet_sq", "wrn-16-2", 0, "ood", "wrn-16-1", 0, "abd")
@@ -71,6 +80,8 @@ LEARNING = {"teacher", "surrogate", "vaccine", "distill", "retrospect", "score",
         ),
         ({"vaccine": {"threshold": 0.5}}, {"vaccine"}),
         ({"vaccine": {"direction": "shuffled"}}, {"vaccine", "score"}),
+        ({"vaccine": {"n_conv": "last_stage"}}, {"vaccine"}),
+        ({"retrospect": {"sv": True}}, {"retrospect"}),
         ({"distill": {"guard": {"suspicious_weight": 0.5}}}, {"distill"}),
         (
             {"distill": {"by_dataset": {"digits": {"ood": {"eval_every": 77}}}}},
@@ -84,6 +95,7 @@ LEARNING = {"teacher", "surrogate", "vaccine", "distill", "retrospect", "score",
         ({"poison": {"rate": 0.2}}, {"poison"}),
         ({"patches": {"seed": 1}}, {"patches"}),
         ({"numerics": {"threads": 2}}, LEARNING),
+        ({"numerics": {"dtype": "bfloat16"}}, LEARNING - {"vaccine", "score", "evaluate"}),
         ({"experiments": {"demo": {"title": "x"}}}, set()),
     ],
 )
@@ -143,7 +155,9 @@ def test_budget_keeps_some_of_every_source(raw, budget):
 
 def test_a_budget_that_leaves_no_room_for_the_search_is_refused(raw):
     grids = [{**raw["experiments"]["demo"]["grids"][0], "sources": ["zskt"]}]
+    own = {"digits": {"zskt": {"cycles": 80000}}}
     raw = merge(raw, {"experiments": {"demo": {"grids": grids}}})
+    raw = merge(raw, {"distill": {"by_dataset": own}, "surrogate": {"by_dataset": None}})
     make_plan({**raw, "budget": 0.001})
     with pytest.raises(AbdError) as caught:
         make_plan({**raw, "budget": 0.0005})
@@ -154,11 +168,12 @@ def test_a_budget_that_leaves_no_room_for_the_search_is_refused(raw):
     ("changes", "message"),
     [
         ({"bogus": 1}, "bogus: expected one of run, budget"),
-        ({"run": ["table9"]}, "run: expected one of demo, digits, got 'table9'"),
+        ({"run": ["table9"]}, "run: expected one of demo, digits, "),
         ({"run": []}, "run: expected "),
         ({"budget": 0}, "budget: expected greater than 0, got 0"),
         ({"budget": 2}, "budget: expected less than or equal to 1, got 2"),
         ({"numerics": {"device": "gpu"}}, "numerics.device: expected"),
+        ({"numerics": {"dtype": "int8"}}, "numerics.dtype: expected 'float32' or 'bfloat16', got 'int8'"),
         ({"numerics": {"threads": 0}}, "numerics.threads: expected greater than or equal to 1, got 0"),
         ({"teacher": {"lr": -1}}, "teacher.lr: expected greater than 0, got -1"),
         ({"teacher": {"lr": float("nan")}}, "teacher.lr: expected"),
@@ -167,13 +182,15 @@ def test_a_budget_that_leaves_no_room_for_the_search_is_refused(raw):
         ({"teacher": {"by_dataset": {"digits": {"epochs": 0}}}}, "teacher.by_dataset.digits.epochs: expected"),
         ({"poison": {"target": 10}}, "poison.target: expected a class of digits, 0..9, got 10"),
         ({"vaccine": {"direction": "up"}}, "vaccine.direction: expected 'teacher' or 'shuffled', got 'up'"),
+        ({"vaccine": {"n_conv": 0}}, "vaccine.n_conv: expected a number of convolutions, at least 1, or last_stage, got 0"),
+        ({"vaccine": {"n_conv": "all"}}, "vaccine.n_conv: expected a number of convolutions, at least 1, or last_stage, got 'all'"),
         ({"vaccine": 3}, "vaccine: expected a section, got 3"),
         ({"surrogate": {"skip": {"ood": 100}}}, "surrogate.skip.ood: expected less than 60, got 100"),
         ({"surrogate": {"by_dataset": {"digits": {"warm": {"ood": 5000}}}}}, "surrogate.warm.ood: expected less than lambda = "),
         ({"surrogate": {"warm": {"oood": 5}}}, "surrogate.warm.oood: expected one of clean, cmi, ood, zskt, got 'oood'"),
         ({"distill": {"gan": {"batch": 5}}}, "distill.gan: expected no such key"),
         ({"distill": {"ood": None, "by_dataset": {"digits": {"ood": None}}}}, "distill.ood: expected a value, got nothing"),
-        ({"retrospect": {"by_dataset": {"digts": {"rounds": 3}}}}, "retrospect.by_dataset: expected any of digits, got 'digts'"),
+        ({"retrospect": {"by_dataset": {"digts": {"rounds": 3}}}}, "retrospect.by_dataset: expected any of cifar10, digits, gtsrb, got 'digts'"),
         ({"patches": {"photos": ["china", "china"]}}, "patches.photos: expected every photograph once, got 'china'"),
         ({"patches": {"photos": ["street.jpg"]}}, "patches.photos: expected china or flower, or a file, got 'street.jpg'"),
         ({"patches": {"recipe": {"aspect": 0.5}}}, "patches.recipe.aspect: expected greater than or equal to 1, got 0.5"),
@@ -200,8 +217,12 @@ def test_wrong_params_name_key_expectation_and_value(raw, changes, message):
             ["nope"],
             "triggers: expected one of badnet_grid, badnet_sq, trojan_wm, got 'nope'",
         ),
-        ("dataset", "mnist", "dataset: expected one of digits, got 'mnist'"),
         ("sources", ["gan"], "sources: expected one of clean, cmi, ood, zskt, got 'gan'"),
+        (
+            "dataset",
+            "mnist",
+            "dataset: expected one of cifar10, digits, gtsrb, got 'mnist'",
+        ),
         (
             "teacher",
             "vgg-16",
@@ -238,7 +259,7 @@ def test_wrong_grids_are_named(raw, key, value, message):
             {"poison": {"by_dataset": {"mnist": {"rate": 0.2}}}},
             "experiments.other.grids.dataset: expected one of ",
         ),
-        ("sources", ["cmi"], {"surrogate": {"warm": {"cmi": 500}}}, "surrogate.warm.cmi: expected less than lambda"),
+        ("sources", ["cmi"], {"surrogate": {"warm": {"cmi": 5000}}}, "surrogate.warm.cmi: expected less than lambda"),
     ],
 )  # fmt: skip
 def test_an_experiment_that_nobody_asked_for_stops_no_other(
@@ -247,7 +268,7 @@ def test_an_experiment_that_nobody_asked_for_stops_no_other(
     """It is set aside with what is wrong with it, and says so when it is asked for."""
     grid = {**raw["experiments"]["demo"]["grids"][0], key: value}
     other = {"experiments": {"other": {"title": "x", "grids": [grid]}}}
-    raw = merge(merge(raw, other), {"distill": {"cmi": {"epochs": 4}}, **sections})
+    raw = merge(merge(raw, other), sections)
     plan = make_plan(raw)
     assert plan.wanted() == plan.wanted("demo")
     assert "other" not in plan.cells
@@ -374,3 +395,119 @@ def test_slices_are_json_without_order(raw):
     again = json.loads(job_spec(make_plan(reordered), "distill", JOBS["distill"]).config)
     assert config == again
     assert config["guard"] == "searched"
+
+
+def _own(raw, path, **fetch):
+    """The params with the demo on a data set of the user's own."""
+    changes = {"fetch": {"by_dataset": {"mine": {"path": str(path), **fetch}}}}
+    raw = deepcopy(merge(raw, changes))
+    raw["experiments"]["demo"]["grids"][0]["dataset"] = "mine"
+    return raw
+
+
+MINE = {stage: {**wildcards, "dataset": "mine"} for stage, wildcards in JOBS.items()}
+
+
+def _slice(raw, stage):
+    return json.loads(job_spec(make_plan(raw), stage, MINE[stage]).config)
+
+
+def test_what_is_left_out_of_own_data_is_found(raw, tmp_path):
+    npz = write_npz(tmp_path / "mine.npz", **arrays(n_train=600))
+    folders = write_folders(tmp_path / "mine", counts=(200, 2))
+    for path in (npz, folders):
+        plan = make_plan(_own(raw, path))
+        fetch = plan.settings["mine"].fetch
+        assert (fetch.size, fetch.n_classes, fetch.n_train) == (16, 3, 600)
+        assert fetch.mean is None
+        assert own_path(plan.settings["mine"]) == str(path)
+        assert statistics_path(plan.settings["mine"], "mine")
+        assert _slice(_own(raw, path), "teacher")["images"]["n_classes"] == 3
+
+
+def test_what_is_given_of_own_data_must_be_right(raw, tmp_path):
+    path = write_npz(tmp_path / "mine.npz", **arrays(n_train=600))
+    assert make_plan(_own(raw, path, size=16, n_classes=3, n_train=600))
+    with pytest.raises(AbdError) as caught:
+        make_plan(_own(raw, path, size=32, n_classes=10, n_train=60))
+    lines = str(caught.value).splitlines()[1:]
+    assert [line.split(" as in ")[0].strip() for line in lines] == [
+        "fetch.by_dataset.mine.size: expected 16",
+        "fetch.by_dataset.mine.n_classes: expected 3",
+        "fetch.by_dataset.mine.n_train: expected 600",
+    ]
+
+
+def test_folders_are_resized_where_a_size_is_given(raw, tmp_path):
+    path = write_folders(tmp_path / "mine", counts=(200, 2))
+    assert _slice(_own(raw, path), "fetch")["fetch"]["resize"] is False
+    given = _slice(_own(raw, path, size=24), "fetch")["fetch"]
+    assert (given["resize"], given["size"]) == (True, 24)
+
+
+def test_a_normalisation_concerns_the_networks_and_not_the_images(raw, tmp_path):
+    path = write_npz(tmp_path / "mine.npz", **arrays(n_train=600))
+    before, after = _own(raw, path), _own(raw, path, mean=[0.5] * 3, std=[0.2] * 3)
+    changed = {stage for stage in JOBS if _slice(before, stage) != _slice(after, stage)}
+    assert changed == LEARNING
+    assert statistics_path(make_plan(after).settings["mine"], "mine") is None
+
+
+def test_where_data_lie_shapes_no_job(raw, tmp_path):
+    path = write_npz(tmp_path / "mine.npz", **arrays(n_train=600))
+    other = write_npz(tmp_path / "other.npz", **arrays(n_train=600))
+    assert all(_slice(_own(raw, path), s) == _slice(_own(raw, other), s) for s in JOBS)
+    assert not _changed(raw, {"fetch": {"root": "elsewhere", "download": False}})
+
+
+def test_a_folders_listing_is_in_the_slice(raw, tmp_path):
+    path = write_folders(tmp_path / "mine", counts=(200, 2))
+    before = _slice(_own(raw, path), "fetch")
+    (path / "train/cat/0.png").rename(path / "train/dog/more.png")
+    assert _slice(_own(raw, path), "fetch") != before
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"x_test": None}, "fetch.by_dataset.mine.path: {path}: expected the arrays"),
+        ({"x_train": np.zeros((9, 16, 16))}, "mine.path: {path}: x_train: expected uint8"),
+    ],
+)
+def test_bad_own_data_start_nothing(raw, tmp_path, changes, message):
+    path = write_npz(tmp_path / "mine.npz", **changes)
+    with pytest.raises(AbdError) as caught:
+        make_plan(_own(raw, path))
+    assert message.format(path=path) in str(caught.value)
+    assert "1 problem(s); nothing was started" in str(caught.value)
+
+
+def test_own_data_that_are_not_there(raw, tmp_path):
+    with pytest.raises(
+        AbdError, match=r"mine\.path: .*no\.npz: expected an \.npz file, or"
+    ):
+        make_plan(_own(raw, tmp_path / "no.npz"))
+    raw["fetch"]["by_dataset"]["unused"] = {"path": "no.npz"}
+    assert make_plan(raw), "data that nobody asks for are not looked at"
+
+
+def test_a_target_that_own_data_do_not_have(raw, tmp_path):
+    path = write_npz(tmp_path / "mine.npz", **arrays(n_train=600))
+    with pytest.raises(AbdError, match=r"poison\.target: expected a class of mine, 0\.\.2"):
+        make_plan(merge(_own(raw, path), {"poison": {"target": 3}}))
+
+
+@pytest.mark.parametrize("name", ["a/b", "", "..", 7])
+def test_names_of_own_data_must_be_folders(raw, name):
+    raw["fetch"]["by_dataset"][name] = {"path": "mine.npz"}
+    with pytest.raises(AbdError, match=r"fetch\.by_dataset: expected names of letters"):
+        make_plan(raw)
+
+
+def test_the_signs_have_their_own_teacher(raw):
+    grid = {**raw["experiments"]["demo"]["grids"][0], "dataset": "gtsrb"}
+    raw["experiments"]["signs"] = {"title": "signs", "grids": [grid]}
+    own = make_plan(raw).settings["gtsrb"]
+    assert own.poison.target == 1
+    assert (own.teacher.optimizer, own.teacher.lr, own.teacher.batch) == ("adam", 1e-3, 256)
+    assert (own.fetch.n_classes, own.fetch.n_train) == (43, 39209)

@@ -15,6 +15,7 @@ from abd.optim import OptimizerSpec
 from abd.retrospection import SelfRetrospection
 from abd.schedules import cosine
 from abd.seeding import torch_stream
+from abd.stages.load import use_numerics
 from abd.surrogate import CachingSource
 from tests.test_retrospection import SETTINGS as SR
 from tests.test_sources import build_source
@@ -185,3 +186,34 @@ def test_the_cache_survives_a_stop(make):
     second.load(first.state())
     list(second.run(5))
     assert torch.equal(whole.source.cached()[0], second.source.cached()[0])
+
+
+@pytest.fixture
+def bfloat16():
+    """The process as a job with dtype bfloat16 has it."""
+    numerics = {"device": "cpu", "threads": 1, "deterministic": True}
+    use_numerics({**numerics, "dtype": "bfloat16"})
+    yield
+    use_numerics(numerics)
+
+
+@pytest.mark.usefixtures("bfloat16")
+@pytest.mark.parametrize("name", SOURCES.names())
+def test_bfloat16_goes_on_with_the_same_bits(name, make):
+    unbroken, first, second = (make(name, retrospection=True) for _ in range(3))
+    list(unbroken.run(5))
+    list(first.run(2))
+    second.load(first.state())
+    list(second.run(5))
+    assert _same(_bits(unbroken), _bits(second))
+
+
+def test_bfloat16_is_close_to_float32(make, request):
+    wide = make("zskt")
+    losses = [r.values["loss"] for r in wide.run(6) if r]
+    request.getfixturevalue("bfloat16")
+    narrow = make("zskt")
+    again = [r.values["loss"] for r in narrow.run(6) if r]
+    assert again != losses
+    assert again == pytest.approx(losses, rel=0.1)
+    assert narrow.student.conv.weight.dtype == torch.float32

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from abd.hypergradient import hypergradient
+from abd.losses import mean_kl
 
 
 def _quadratic(stream):
@@ -87,3 +88,60 @@ def test_agrees_with_finite_differences_on_a_small_student(stream):
         assert ours[i, j].item() == pytest.approx(
             ((up - down) / (2 * eps)).item(), rel=1e-4, abs=1e-8
         )
+
+
+def _smooth_student(stream):
+    """A small tanh network with all its parameters in one vector, in double precision."""
+    shapes = [(6, 8), (6,), (3, 6)]
+    sizes = [torch.Size(s).numel() for s in shapes]
+    theta = torch.randn(sum(sizes), generator=stream, dtype=torch.float64)
+
+    def student(theta, x):
+        w, b, v = (p.view(s) for p, s in zip(theta.split(sizes), shapes, strict=True))
+        return torch.tanh(x @ w.T + b) @ v.T
+
+    return student, theta
+
+
+def test_agrees_with_finite_differences_on_a_smooth_student(stream):
+    """The universal perturbation solved to the end, then the outer loss's slope measured."""
+    student, theta = _smooth_student(stream)
+    x = torch.randn(5, 8, generator=stream, dtype=torch.float64)
+    start = 0.1 * torch.randn(8, generator=stream, dtype=torch.float64)
+
+    def inner(delta, theta):
+        return delta.square().sum() - mean_kl(
+            student(theta, x).detach(), student(theta, x + delta + 0.5)
+        )
+
+    def phi(delta, theta):
+        (slope,) = torch.autograd.grad(inner(delta, theta), delta, create_graph=True)
+        return delta - 0.1 * slope
+
+    def solved(theta):
+        delta = start.clone()
+        for _ in range(400):
+            delta = phi(delta.requires_grad_(), theta).detach()
+        return delta
+
+    def outer(delta, theta):
+        return mean_kl(student(theta, x).detach(), student(theta, x + delta))
+
+    delta, leaf = solved(theta).requires_grad_(), theta.clone().requires_grad_()
+    (ours,) = hypergradient(outer(delta, leaf), phi(delta, leaf), delta, [leaf], 400)
+    frozen = student(theta, x)  # the clean answers count as a constant in both losses
+
+    def value(theta):
+        d = start.clone()
+        for _ in range(400):
+            d.requires_grad_()
+            loss = d.square().sum() - mean_kl(frozen, student(theta, x + d + 0.5))
+            d = (d - 0.1 * torch.autograd.grad(loss, d)[0]).detach()
+        return mean_kl(frozen, student(theta, x + d)).item()
+
+    eps = 1e-5
+    for i in range(0, len(theta), 7):
+        step = torch.zeros_like(theta)
+        step[i] = eps
+        slope = (value(theta + step) - value(theta - step)) / (2 * eps)
+        assert ours[i].item() == pytest.approx(slope, rel=1e-4, abs=1e-9)

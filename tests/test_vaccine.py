@@ -173,3 +173,17 @@ def test_agreement_and_weights():
     suspicious = agreement(teacher, shuffled)
     assert suspicious.tolist() == [True, False, True]
     assert sample_weights(suspicious, 0.1).tolist() == pytest.approx([0.1, 1, 0.1])
+
+
+@pytest.mark.parametrize(
+    ("name", "n"), [("wrn-16-2", 5), ("wrn-40-2", 13), ("resnet-18", 4), ("resnet-34", 6)]
+)
+def test_the_last_stage_may_be_shuffled_whole(name, n, stream):
+    net = build_net(name, 10)
+    drawn = draw_permutations(net, "last_stage", stream)
+    assert list(drawn) == shufflable_convs(net)[-n:]
+
+
+def test_a_network_without_stages_wants_a_number(stream):
+    with pytest.raises(ValueError, match="n_conv: expected a number for a network without"):
+        draw_permutations(torch.nn.Conv2d(3, 4, 3), "last_stage", stream)

@@ -4,13 +4,12 @@ import copy
 
 import pytest
 import torch
-import torch.nn.functional as F
+from bench.reference import ReferenceZskt
 
 from abd.distillation import Distillation
 from abd.losses import attention_transfer
 from abd.nets import build_net
 from abd.nets.generators import cmi_generator, zskt_generator
-from abd.nets.taps import tap_names, tapped
 from abd.seeding import torch_stream
 from abd.sources.base import Guard
 from abd.vaccine import ShuffledTeacher, draw_trial, stability
@@ -67,6 +66,8 @@ def test_stability_by_hand():
     assert p.grad[0].abs().sum() > 0
     assert q.grad[0].abs().sum() > 0
     assert stability(p[1:2], q[1:2]).item() == 0
+    by_batch = stability(p, q, "batch").item()
+    assert by_batch == pytest.approx(value.item() * 2 / 3, rel=1e-5)
 
 
 def _student():
@@ -78,49 +79,9 @@ def _double_student():
     return _student().double()
 
 
-def _mean_kl(p, q, tau):
-    kl = F.kl_div((q / tau).log_softmax(1), (p / tau).softmax(1), reduction="sum")
-    return kl / q.numel()
-
-
-def _reference_cycles(teacher, generator, n, guard=None, tau=1.0):
-    """The program's loop: everything computed anew in each of its steps."""
-    student = _double_student().train()
-    opt_g = torch.optim.Adam(generator.parameters(), ZSKT["lr_generator"])
-    opt_s = torch.optim.Adam(student.parameters(), ZSKT["lr"])
-    schedules = [
-        torch.optim.lr_scheduler.CosineAnnealingLR(o, ZSKT["cycles"])
-        for o in (opt_g, opt_s)
-    ]
-    names, losses = tap_names(teacher), []
-    for index in range(n):
-        noise = torch_stream(0, "zskt", "noise", index)
-        z = torch.randn(8, ZSKT["nz"], generator=noise).double()
-        x = generator(z)
-        t = teacher(x)
-        loss = -_mean_kl(t, student(x), tau)
-        if guard is not None:
-            vaccine, alpha = guard
-            loss = loss - alpha * stability(t, vaccine(x)[1])
-        opt_g.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(generator.parameters(), 5)
-        opt_g.step()
-        for _ in range(ZSKT["student_steps"]):
-            x = generator(z)
-            t, t_taps = tapped(teacher, x, names)
-            s, s_taps = tapped(student, x, names)
-            loss = _mean_kl(t, s, tau) + 250 * sum(
-                attention_transfer(a, b) for a, b in zip(s_taps, t_taps, strict=True)
-            )
-            opt_s.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(student.parameters(), 5)
-            opt_s.step()
-            losses.append(loss.item())
-        for schedule in schedules:
-            schedule.step()
-    return student, losses
+def _noise(index):
+    stream = torch_stream(0, "zskt", "noise", index)
+    return torch.randn(8, ZSKT["nz"], generator=stream).double()
 
 
 def _close(ours, theirs):
@@ -143,12 +104,13 @@ def test_cycles_are_the_references(guarded, teacher, normalize):
     plain_generator = copy.deepcopy(source.generator)
     distillation = Distillation(_double_student(), source, seed=0, log_every=1)
     records = [r.values["loss"] for r in distillation.run(3)]
-    student, losses = _reference_cycles(
-        teacher, plain_generator, 3, (vaccine, 0.5) if guarded else None
-    )
-    by_cycle = [sum(losses[i : i + 2]) / 2 for i in range(0, 6, 2)]
-    assert records == pytest.approx(by_cycle, rel=1e-6)
-    _close(distillation.student, student)
+    reference = ReferenceZskt(
+        teacher, _double_student(), plain_generator, noise=_noise, rounds=ZSKT["cycles"],
+        student_steps=ZSKT["student_steps"], vaccine=vaccine if guarded else None, alpha=0.5,
+    )  # fmt: skip
+    losses = [reference.cycle(index) for index in range(3)]
+    assert records == pytest.approx(losses, rel=1e-6)
+    _close(distillation.student, reference.student)
     for a, b in zip(
         source.generator.parameters(), plain_generator.parameters(), strict=True
     ):

@@ -48,7 +48,7 @@ def bn_divergence(layers: list[nn.BatchNorm2d], inputs: list[Tensor]) -> Tensor:
     for layer, x in zip(layers, inputs, strict=True):
         assert layer.running_mean is not None
         assert layer.running_var is not None
-        var, mean = torch.var_mean(x, dim=(0, 2, 3), correction=0)
+        var, mean = torch.var_mean(x.float(), dim=(0, 2, 3), correction=0)
         total = (
             total + (layer.running_var - var).norm() + (layer.running_mean - mean).norm()
         )
@@ -56,5 +56,5 @@ def bn_divergence(layers: list[nn.BatchNorm2d], inputs: list[Tensor]) -> Tensor:
 
 
 def bn_features(inputs: list[Tensor]) -> Tensor:
-    """Spatial means of all the inputs, side by side: (B, sum of channels)."""
-    return torch.cat([x.mean(dim=(2, 3)) for x in inputs], dim=1)
+    """Spatial means of all the inputs, side by side: float32 (B, sum of channels)."""
+    return torch.cat([x.float().mean(dim=(2, 3)) for x in inputs], dim=1)

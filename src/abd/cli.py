@@ -119,6 +119,8 @@ def _add_stage(
                 required=option in required,
                 metavar="FILE",
             )
+    for option in stage.options:
+        parser.add_argument(f"--{option}", required=True, metavar="VALUE")
     parser.set_defaults(call=_run_stage, stage=name)
 
 
@@ -136,6 +138,7 @@ def _run_stage(arguments: argparse.Namespace) -> None:
         arguments.code,
         inputs=_files(arguments, stage.input_names()),
         outputs=_files(arguments, stage.outputs),
+        options={name: getattr(arguments, name) for name in stage.options},
     )
 
 

@@ -107,9 +107,13 @@ class SelfRetrospection:
     def _solve(
         self, student: nn.Module, x: Tensor, stream: torch.Generator
     ) -> tuple[list[Tensor], Tensor]:
-        """The SR gradient, and the batch with delta on the samples that carry it."""
+        """The SR gradient, and the batch with delta on the samples that carry it.
+
+        Never in bfloat16: the first delta changes the logits by less than its rounding.
+        """
         s = self.settings
-        with running_stats(student, recorded=s.bn == "reference"):
+        wide = torch.autocast(x.device.type, enabled=False)
+        with wide, running_stats(student, recorded=s.bn == "reference"):
             delta = self.perturbation(student, x, stream)
             n_patched = max(1, int(s.portion * len(x)))
             mask = torch.zeros(len(x), 1, 1, 1)

@@ -18,25 +18,30 @@ from abd.nets.parts import (
     TailModule,
     forward_tail,
     forward_trunk,
+    last_stage_length,
     shufflable_convs,
     trunk_length,
 )
 
+LAST_STAGE = "last_stage"
 KL_FLOOR = 1e-12  # an exact zero would make the mean and the deviation NaN
 
 Permutations = dict[str, Tensor]  # name of a weight -> order of its input channels
 
 
 def draw_permutations(
-    teacher: nn.Module, n_conv: int, generator: torch.Generator
+    teacher: nn.Module, n_conv: int | str, generator: torch.Generator
 ) -> Permutations:
     """Draw a permutation of the input channels of each of the last `n_conv` convolutions.
 
     Independent and uniform, one per weight, in the network's registration order
-    (section 6.1). Raises ValueError where the network has fewer convolutions.
+    (section 6.1); "last_stage" stands for all those of the last stage. Raises ValueError
+    where the network has fewer convolutions, or no stages.
     """
     names = shufflable_convs(teacher)
-    if not 0 < n_conv <= len(names):
+    if n_conv == LAST_STAGE:
+        n_conv = last_stage_length(teacher, names)
+    if not isinstance(n_conv, int) or not 0 < n_conv <= len(names):
         raise ValueError(f"n_conv: expected 1 to {len(names)}, got {n_conv}")
     parameters = dict(teacher.named_parameters())
     return {
@@ -46,7 +51,7 @@ def draw_permutations(
 
 
 def draw_trial(
-    teacher: nn.Module, n_conv: int, n_members: int, generator: torch.Generator
+    teacher: nn.Module, n_conv: int | str, n_members: int, generator: torch.Generator
 ) -> list[Permutations]:
     """Draw the permutations of every member of one ensemble."""
     return [draw_permutations(teacher, n_conv, generator) for _ in range(n_members)]
@@ -103,15 +108,19 @@ def agreement(teacher_logits: Tensor, shuffled_logits: Tensor) -> Tensor:
     return teacher_logits.argmax(dim=1) == shuffled_logits.argmax(dim=1)
 
 
-def stability(teacher_logits: Tensor, shuffled_logits: Tensor) -> Tensor:
+def stability(
+    teacher_logits: Tensor, shuffled_logits: Tensor, average: str = "agreeing"
+) -> Tensor:
     """Mean KL(T||T~)/K over the samples on which both agree, a scalar (section 6.3).
 
     0 where they agree on none. What a generator maximises to leave the stable, that is
-    suspicious, images; gradients flow through both.
+    suspicious, images; gradients flow through both. `average` "agreeing" divides by their
+    number, as the reference program does, "batch" by the batch's, as printed in the paper.
     """
     phi = agreement(teacher_logits, shuffled_logits)
     kl = sample_kl(teacher_logits, shuffled_logits) / teacher_logits.shape[1]
-    return (kl * phi).sum() / phi.sum().clamp_min(1)
+    n = phi.sum().clamp_min(1) if average == "agreeing" else len(phi)
+    return (kl * phi).sum() / n
 
 
 def score(

@@ -106,6 +106,19 @@ class TestEdges:
 
 
 @pytest.mark.usefixtures("inside")
+def test_the_vaccine_may_stay_in_force_while_the_student_retrospects(tmp_path):
+    vaccine = {"members": 2, "n_conv": 1}
+    guard = {
+        "guard": "first",
+        "vaccine": vaccine,
+        "vaccine_guard": {"suspicious_weight": 0.0},
+    }
+    without = _again(tmp_path / "without", "retrospect", defense="sv_sr")
+    with_it = _again(tmp_path / "with", "retrospect", defense="sv_sr", **guard)
+    assert without["student.safetensors"] != with_it["student.safetensors"]
+
+
+@pytest.mark.usefixtures("inside")
 @pytest.mark.parametrize("stage", ["distill", "retrospect"])
 class TestMonitor:
     """The monitor shows; nothing learns from it."""

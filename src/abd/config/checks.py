@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from abd.config.cells import Cell
@@ -10,7 +11,6 @@ from abd.config.lengths import lengths, pool_size
 from abd.config.schema import Settings
 from abd.config.sections import Problems
 from abd.config.sources import SOURCES
-from abd.data import DATASETS
 from abd.data.photos import EMBEDDED
 from abd.errors import AbdError
 from abd.nets import check_name
@@ -32,16 +32,21 @@ def check_experiment(name: str, problems: Problems) -> None:
         )
 
 
-def check_names(cell: Cell, where: str, problems: Problems) -> bool:
-    """Note every name in `cell` that nothing is registered under; True if none."""
+def check_names(
+    cell: Cell, datasets: Collection[str], where: str, problems: Problems
+) -> bool:
+    """Note every name in `cell` that there is nothing of; True if none.
+
+    `datasets` are the registered ones, and the user's own.
+    """
     good = True
-    for key, registry, name in (
-        ("dataset", DATASETS, cell.dataset),
-        ("triggers", TRIGGERS, cell.trigger),
-        ("sources", SOURCES, cell.source),
+    for key, names, name in (
+        ("dataset", datasets, cell.dataset),
+        ("triggers", TRIGGERS.names(), cell.trigger),
+        ("sources", SOURCES.names(), cell.source),
     ):
-        if name not in registry.names():
-            problems.add(f"{where}.{key}", f"one of {', '.join(registry.names())}", name)
+        if name not in names:
+            problems.add(f"{where}.{key}", f"one of {', '.join(names)}", name)
             good = False
     for key, name in (("teacher", cell.teacher), ("student", cell.student)):
         try:

@@ -9,16 +9,23 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from abd import nets
+from abd.config.cells import GUARDS
 from abd.config.lengths import lengths
 from abd.config.plan import Plan
 from abd.config.schema import Settings
 from abd.config.sources import SOURCES, settings_class
 from abd.data import DATASETS
+from abd.data.folders import listing_digest
 from abd.digest import code_digest
 from abd.triggers import TRIGGERS
+
+TRAINING = ("teacher", "surrogate", "distill", "retrospect")
+MEASURING = ("vaccine", "score", "evaluate")
+OWN_DATA = "abd.data.own"
 
 
 @dataclass(frozen=True)
@@ -35,23 +42,27 @@ def job_spec(plan: Plan, stage: str, wildcards: Mapping[str, str]) -> JobSpec:
     Wildcards are the names of a path: dataset, trigger, teacher, teacher_seed, source,
     student, seed, guard, defense; those that the stage does not have are absent.
     """
+    settings = plan.settings[wildcards["dataset"]]
     config = {
-        "members": _members(stage, wildcards),
-        **_SLICES[stage](plan.settings[wildcards["dataset"]], wildcards),
+        "members": _members(stage, settings, wildcards),
+        **_SLICES[stage](settings, wildcards),
     }
-    if stage not in ("fetch", "patches", "poison"):
+    if stage in TRAINING:
         config["numerics"] = plan.top.numerics.model_dump()
+    elif stage in MEASURING:
+        config["numerics"] = plan.top.numerics.model_dump(exclude={"dtype"})
     return JobSpec(
         config=json.dumps(config, sort_keys=True),
         code=code_digest(stage, config["members"]),
     )
 
 
-def _members(stage: str, w: Mapping[str, str]) -> list[dict[str, str]]:
+def _members(stage: str, s: Settings, w: Mapping[str, str]) -> list[dict[str, str]]:
     """The registry members that shape a job's numbers."""
     members = []
     if stage == "fetch":
-        members.append(DATASETS.identity(w["dataset"]))
+        own = s.fetch.path is not None
+        members.append({"module": OWN_DATA} if own else DATASETS.identity(w["dataset"]))
     if stage == "poison":
         members.append(TRIGGERS.identity(w["trigger"]))
     if "teacher" in w:
@@ -64,7 +75,14 @@ def _members(stage: str, w: Mapping[str, str]) -> list[dict[str, str]]:
 
 
 def _fetch(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
-    return {"dataset": w["dataset"], "fetch": s.fetch.model_dump()}
+    config: dict[str, Any] = {
+        "dataset": w["dataset"],
+        "fetch": s.fetch.model_dump(include={"size", "n_classes", "n_train", "resize"}),
+    }
+    # A file is an input of the job. Of a folder Snakemake would see the date alone.
+    if s.fetch.path is not None and Path(s.fetch.path).is_dir():
+        config["listing"] = listing_digest(Path(s.fetch.path))
+    return config
 
 
 def _patches(s: Settings, _: Mapping[str, str]) -> dict[str, Any]:
@@ -129,16 +147,14 @@ def _positions(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
 def _distill(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
     config = {**_distillation(s, w), **_positions(s, w), "guard": w["guard"]}
     if w["guard"] != "plain":
-        config["vaccine_guard"] = s.distill.guard.model_dump()
-    if w["guard"] == "first":
-        config["vaccine"] = s.vaccine.model_dump(include={"members", "n_conv"})
+        config |= _guarded(s, w["guard"])
     return config
 
 
 def _retrospect(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
     sr = s.retrospect
     own = sr.of(w["source"])
-    shared = sr.model_dump(exclude={"force", *SOURCES.names()})
+    shared = sr.model_dump(exclude={"force", "sv", *SOURCES.names()})
     tau = own.tau or s.distill.of(w["source"]).tau
     config = {
         **_distillation(s, w),
@@ -154,6 +170,17 @@ def _retrospect(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
     }
     if w["defense"] == "abd":
         config["force"] = sr.force
+    if sr.sv and w["defense"] != "sr":
+        guard = GUARDS[w["defense"]]
+        config |= {"guard": guard, **_guarded(s, guard)}
+    return config
+
+
+def _guarded(s: Settings, guard: str) -> dict[str, Any]:
+    """What a distillation with a vaccine is told of it."""
+    config: dict[str, Any] = {"vaccine_guard": s.distill.guard.model_dump()}
+    if guard == "first":
+        config["vaccine"] = s.vaccine.model_dump(include={"members", "n_conv"})
     return config
 
 

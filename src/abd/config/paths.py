@@ -15,7 +15,7 @@ TEACHER = "{dataset}/{trigger}/{teacher}-t{teacher_seed}"
 STUDENT = f"{TEACHER}/{{source}}/{{student}}-s{{seed}}"
 # The rules spell these out; a test compares the two.
 FILES = {
-    "fetch": ("results/fetch/{dataset}", ["dataset.npz"]),
+    "fetch": ("results/fetch/{dataset}", ["dataset.npz", "statistics.json"]),
     "patches": ("results/patches/{dataset}", ["patches.npz"]),
     "poison": (
         "results/poison/{dataset}/{trigger}",
@@ -76,6 +76,17 @@ def pool_path(source: str, dataset: str) -> str | None:
     }
     pool = settings_class(source).pool
     return None if pool is None else paths[pool]
+
+
+def own_path(settings: Settings) -> str | None:
+    """The user's own data, a file or a folder; None for a registered data set."""
+    return settings.fetch.path
+
+
+def statistics_path(settings: Settings, dataset: str) -> str | None:
+    """The normalisation as it was found; None where params.yaml gives it."""
+    given = settings.fetch.mean is not None and settings.fetch.std is not None
+    return None if given else f"results/fetch/{dataset}/statistics.json"
 
 
 def photo_files(settings: Settings) -> list[str]:

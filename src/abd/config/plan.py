@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import yaml
 from abd.config.budget import scale
 from abd.config.cells import Cell, expand
 from abd.config.checks import check_cell, check_experiment, check_names
+from abd.config.found import own_names
 from abd.config.schema import SECTIONS, Settings, Top
 from abd.config.sections import Problems, read_settings, read_top
 from abd.data import DATASETS
@@ -69,10 +70,10 @@ def make_plan(raw: Mapping[str, Any]) -> Plan:
         check_experiment(name, problems)
 
     named = {cell.dataset for own in cells.values() for cell in own}
-    datasets = sorted({*DATASETS.names(), *named})
+    there = sorted({*DATASETS.names(), *own_names(known, problems)})
     used = {cell.dataset for name in asked for cell in cells.get(name, ())}
-    reader = _Reader(known, datasets, 1 if top is None else top.budget)
-    reader.read(used & set(DATASETS.names()), problems)
+    reader = _Reader(known, there, named, 1 if top is None else top.budget)
+    reader.read(used & set(there), problems)
     set_aside = {}
     for name, own in cells.items():
         wrong = problems if name in asked else Problems()
@@ -86,22 +87,30 @@ def make_plan(raw: Mapping[str, Any]) -> Plan:
 
 
 class _Reader:
-    """The settings per data set, within the budget, as far as they have been read."""
+    """The settings per data set, within the budget, as far as they have been read.
 
-    def __init__(self, raw: Mapping[str, Any], known: list[str], budget: float) -> None:
-        self.raw, self.known, self.budget = raw, known, budget
+    `there` are the data sets that are registered, and the user's own; only these and those
+    that an experiment has `named` may have overrides.
+    """
+
+    def __init__(
+        self, raw: Mapping[str, Any], there: list[str], named: set[str], budget: float
+    ) -> None:
+        self.raw, self.there, self.budget = raw, there, budget
+        self.known = sorted({*there, *named})
         self.settings: dict[str, Settings] = {}
 
-    def read(self, datasets: Iterable[str], problems: Problems) -> None:
+    def read(self, datasets: set[str], problems: Problems) -> None:
         """Read what these data sets need; a key that one lacks is a problem."""
         read = read_settings(self.raw, sorted(datasets), self.known, problems)
-        self.settings |= {name: scale(own, self.budget) for name, own in read.items()}
+        own = {name: read[name] for name in read if name in datasets}
+        self.settings |= {name: scale(s, self.budget) for name, s in own.items()}
 
 
 def _check(name: str, cells: list[Cell], reader: _Reader, problems: Problems) -> None:
     """Note what is wrong with an experiment."""
     where = f"experiments.{name}.grids"
-    good = [cell for cell in cells if check_names(cell, where, problems)]
+    good = [cell for cell in cells if check_names(cell, reader.there, where, problems)]
     new = {cell.dataset for cell in good} - reader.settings.keys()
     if new:
         reader.read(new, problems)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, create_model
+from pydantic import AfterValidator, BeforeValidator, Field, create_model
 
 from abd.config.fields import (
     BatchSize,
@@ -42,9 +42,14 @@ SourceName = Annotated[str, AfterValidator(_registered)]
 
 
 class Numerics(Section):
-    """How numbers are computed; nothing is switched on because a machine has it."""
+    """How numbers are computed; nothing is switched on because a machine has it.
+
+    dtype: of the convolutions while networks are trained; what is measured or decided
+    is computed in float32 all the same.
+    """
 
     device: Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")]
+    dtype: Literal["float32", "bfloat16"]
     threads: Count
     deterministic: bool
 
@@ -74,13 +79,23 @@ class Experiment(Section):
 
 
 class Fetch(Section):
-    """What a data set must be: square images, classes, normalisation in [0, 1] units."""
+    """Where a data set lies, and what it must be: square images, classes, normalisation.
 
+    root, download: torchvision's data sets. path: a user's own data, of which size,
+    n_classes and n_train may be left out (`abd.config.found`); resize: whether images in
+    class folders may have another size than `size`. mean, std: in [0, 1] units, per
+    channel; None is as found in the training set.
+    """
+
+    root: str
+    download: bool
+    path: str | None = None
+    resize: bool = False
     size: Annotated[Int, Field(ge=16, le=224)]
     n_classes: Annotated[Int, Field(ge=2)]
     n_train: Count
-    mean: Triple
-    std: Scale
+    mean: Triple | None = None
+    std: Scale | None = None
 
 
 class Recipe(Section):
@@ -138,11 +153,24 @@ class Surrogate(Section):
     skip: dict[SourceName, Whole]
 
 
+def _n_conv(value: object) -> object:
+    if value == "last_stage" or (
+        isinstance(value, int) and value is not True and value > 0
+    ):
+        return value
+    if isinstance(value, str) and value.isdecimal() and int(value) > 0:
+        return int(value)
+    raise ValueError("a number of convolutions, at least 1, or last_stage")
+
+
+NConv = Annotated[int | str, BeforeValidator(_n_conv)]
+
+
 class Vaccine(Section):
     """The search for shuffles whose score has a heavy lower tail."""
 
     members: Count
-    n_conv: Count
+    n_conv: NConv
     trials: Count
     threshold: Fraction
     n_sigmas: Rate
@@ -154,6 +182,7 @@ class Guard(Section):
 
     alpha: NonNegative
     detach: bool
+    average: Literal["agreeing", "batch"]
     suspicious_weight: Probability
     form: Literal["weight", "ascent"]
 
@@ -190,6 +219,7 @@ class Retrospect(Section):
     """
 
     force: bool
+    sv: bool
     perturb: Literal["student", "teacher"]
     rounds: Count
     inner_lr: Rate

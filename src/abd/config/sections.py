@@ -9,11 +9,13 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from abd.config.found import with_found
 from abd.config.schema import SECTIONS, Settings, Top, section_model
 from abd.errors import AbdError
 
 Model = TypeVar("Model", bound=BaseModel)
 OVERRIDES = "by_dataset"
+Locate = Callable[[tuple[str | int, ...]], str]
 
 
 class Problems:
@@ -43,7 +45,7 @@ def validate(
     model: type[Model],
     raw: object,
     problems: Problems,
-    locate: Callable[[tuple[str | int, ...]], str] = lambda path: ".".join(map(str, path)),
+    locate: Locate = lambda path: ".".join(map(str, path)),
     *,
     incomplete: bool = False,
 ) -> Model | None:
@@ -75,6 +77,10 @@ def _locate(name: str, dataset: str, own: object, path: tuple[str | int, ...]) -
             return ".".join([name, *map(str, path)])
         inside = inside[part]
     return ".".join([name, OVERRIDES, dataset, *map(str, path)])
+
+
+def _complain(problems: Problems, locate: Locate, key: str, what: object) -> None:
+    problems.note(locate((key,)), what)
 
 
 def _expectation(message: str) -> str:
@@ -120,13 +126,15 @@ def read_settings(
         sections: dict[str, Any] = {}
         for name in SECTIONS:
             own = overrides[name].get(dataset, {})
-            sections[name] = validate(
-                section_model(name),
-                merge(base[name], own),
-                problems,
-                partial(_locate, name, dataset, own),
+            section: dict[str, Any] | None = merge(base[name], own)
+            locate = partial(_locate, name, dataset, own)
+            if name == "fetch" and dataset in used and section is not None:
+                complain = partial(_complain, problems, locate)
+                section = with_found(section, complain)
+            sections[name] = None if section is None else validate(
+                section_model(name), section, problems, locate,
                 incomplete=dataset not in used,
-            )
+            )  # fmt: skip
         if all(sections.values()):
             settings[dataset] = Settings(**sections)
     return settings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from abd.data.arrays import ArrayDataset
+from abd.data.raw import Raw
 from abd.seeding import numpy_stream
 
 SIZE = 16
@@ -12,7 +13,7 @@ N_TEST = 360
 LEVELS = 16  # the file's grey levels run from 0 to 16
 
 
-def load_digits() -> ArrayDataset:
+def load_digits(_raw: Raw) -> ArrayDataset:
     """Read the digits, shuffled once: 1,437 training and 360 test images (N, 16, 16, 3).
 
     8x8 grey levels, bilinearly enlarged to 16x16, the same in all three channels.

@@ -58,10 +58,10 @@ class Generator(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Conv2d(width, 3, 3, padding=1), last)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Return images (B, 3, size, size) of noise (B, nz)."""
+        """Return images (B, 3, size, size) of noise (B, nz), in the noise's precision."""
         h = self.linear(z).view(len(z), WIDTH, self.start, self.start)
         images: Tensor = self.layers(h.contiguous(memory_format=torch.channels_last))
-        return images
+        return images.to(z.dtype)
 
 
 def zskt_generator(nz: int, size: int, generator: torch.Generator) -> Generator:

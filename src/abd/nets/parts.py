@@ -12,6 +12,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from abd.nets.taps import tap_names
+
 
 def shufflable_convs(net: nn.Module) -> list[str]:
     """Names of the convolution weights in the order that "the last n" counts.
@@ -22,6 +24,20 @@ def shufflable_convs(net: nn.Module) -> list[str]:
     if own is not None:
         return list(own())
     return [f"{name}.weight" for name, m in net.named_modules() if isinstance(m, nn.Conv2d)]
+
+
+def last_stage_length(net: nn.Module, weights: Sequence[str]) -> int:
+    """How many of `weights` belong to the last stage; ValueError for a net without stages.
+
+    A stage ends where it is tapped; the last one is what comes after the tap before.
+    """
+    ends = tap_names(net)
+    if len(ends) < 2:
+        raise ValueError("n_conv: expected a number for a network without named stages")
+    names = [name for name, _ in net.named_modules()]
+    before = max(i for i, n in enumerate(names) if n.startswith(ends[-2]))
+    later = {f"{name}.weight" for name in names[before + 1 :]}
+    return sum(weight in later for weight in weights)
 
 
 def trunk_length(net: nn.Module, weights: Sequence[str]) -> int:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from abd.optim import OptimizerSpec
 from abd.pixels import Normalization
 from abd.state import State
-from abd.vaccine import ShuffledTeacher
+from abd.vaccine import ShuffledTeacher, stability
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,8 @@ class Guard:
     """How the vaccine enters a source's losses.
 
     alpha: weight of the term that makes generators prefer unstable images (section 6.3);
-    detach: no gradient flows through the shuffled teacher there. suspicious_weight: of
+    detach: no gradient flows through the shuffled teacher there; average: over the
+    "agreeing" samples, as in the program, or over the "batch". suspicious_weight: of
     the suspicious samples of a pool (section 6.4), by form "weight" (the paper's: the
     batch mean of weighted losses) or "ascent" (the program's: the mean over the others
     minus so much of the mean over the suspicious).
@@ -57,8 +58,15 @@ class Guard:
 
     alpha: float = 0.1
     detach: bool = False
+    average: str = "agreeing"
     suspicious_weight: float = 0.1
     form: str = "weight"
+
+    def term(self, logits: Tensor, shuffled: Tensor) -> Tensor:
+        """What the generators' loss is given with logits (B, K) of both, a scalar."""
+        if self.detach:
+            shuffled = shuffled.detach()
+        return -self.alpha * stability(logits, shuffled, self.average)
 
 
 @dataclass(frozen=True, eq=False)

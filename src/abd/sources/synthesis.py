@@ -21,7 +21,7 @@ from abd.losses import sample_kl
 from abd.nets.generators import cmi_generator
 from abd.seeding import torch_stream
 from abd.sources.base import Context
-from abd.vaccine import agreement, stability
+from abd.vaccine import agreement
 
 LOCAL_SCALE = (0.25, 1.0)
 LOCAL_RATIO = (3 / 4, 4 / 3)
@@ -145,8 +145,5 @@ class Synthesis:
             + recipe.w_contrast * contrast
         )
         if vaccine is not None:
-            shuffled = vaccine.shuffled_logits(shared)
-            if context.guard.detach:
-                shuffled = shuffled.detach()
-            loss = loss - context.guard.alpha * stability(logits, shuffled)
+            loss = loss + context.guard.term(logits, vaccine.shuffled_logits(shared))
         return loss, logits, views

@@ -24,7 +24,6 @@ from abd.schedules import cosine
 from abd.seeding import torch_stream
 from abd.sources.base import Batch, Context
 from abd.state import State
-from abd.vaccine import stability
 
 
 class ZsktSource:
@@ -96,10 +95,8 @@ class ZsktSource:
                 loss = -mean_kl(logits, student(x), self.tau)
             else:
                 logits, shuffled = context.vaccine(x)
-                if context.guard.detach:
-                    shuffled = shuffled.detach()
                 loss = -mean_kl(logits, student(x), self.tau)
-                loss = loss - context.guard.alpha * stability(logits, shuffled)
+                loss = loss + context.guard.term(logits, shuffled)
             gradients = torch.autograd.grad(loss, parameters)
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient

@@ -2,7 +2,8 @@
 
 `STAGES` names every stage's inputs and outputs; the command line and the rules use the
 same names. An input ending in "?" may be left out or stay empty, one ending in "*" be
-several files.
+several files. An option shapes no number: it is kept out of the job's slice, so that an
+edit of it re-runs nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ class Stage:
     help: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    options: tuple[str, ...] = ()
 
     def required(self) -> set[str]:
         """Names that must be given: every output, and every input not marked."""
@@ -32,8 +34,9 @@ class Stage:
 STAGES = {
     "fetch": Stage(
         help="read a data set into one file, whatever its source",
-        inputs=(),
-        outputs=("dataset",),
+        inputs=("data?",),
+        outputs=("dataset", "statistics"),
+        options=("root", "download"),
     ),
     "patches": Stage(
         help="cut patches from single photographs",
@@ -47,17 +50,17 @@ STAGES = {
     ),
     "teacher": Stage(
         help="train the backdoored teacher",
-        inputs=("dataset", "poisoned", "test"),
+        inputs=("dataset", "poisoned", "test", "statistics?"),
         outputs=("weights", "history"),
     ),
     "surrogate": Stage(
         help="run the first batches of plain distillation and cache them",
-        inputs=("teacher", "pool?"),
+        inputs=("teacher", "pool?", "statistics?"),
         outputs=("cache", "warm", "history"),
     ),
     "vaccine": Stage(
         help="search shuffles of the teacher that expose its backdoor",
-        inputs=("teacher", "cache"),
+        inputs=("teacher", "cache", "statistics?"),
         outputs=("vaccine", "permutations", "scores"),
     ),
     "distill": Stage(
@@ -65,6 +68,7 @@ STAGES = {
         inputs=(
             "teacher",
             "pool?",
+            "statistics?",
             "warm?",
             "vaccine?",
             "permutations?",
@@ -77,17 +81,26 @@ STAGES = {
     ),
     "retrospect": Stage(
         help="let the student find and unlearn its own backdoor",
-        inputs=("teacher", "pool?", "state", "final?", "vaccine?", "monitor?"),
+        inputs=(
+            "teacher",
+            "pool?",
+            "statistics?",
+            "state",
+            "final?",
+            "vaccine?",
+            "permutations?",
+            "monitor?",
+        ),
         outputs=("student", "history"),
     ),
     "score": Stage(
         help="measure how well the vaccine's score tells stamped from clean test images",
-        inputs=("teacher", "permutations", "vaccine", "test"),
+        inputs=("teacher", "permutations", "vaccine", "test", "statistics?"),
         outputs=("score", "roc", "scores"),
     ),
     "evaluate": Stage(
         help="measure Acc and ASR of a teacher or a student",
-        inputs=("model", "test"),
+        inputs=("model", "test", "statistics?"),
         outputs=("metrics",),
     ),
 }

@@ -5,16 +5,8 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 
-from torch import nn
-
 from abd.distillation import Distillation
-from abd.stages.distilling import (
-    draw,
-    load_permutations,
-    load_teacher,
-    make_source,
-    new_student,
-)
+from abd.stages.distilling import load_teacher, load_vaccine, make_source, new_student
 from abd.stages.drive import Driver
 from abd.stages.job import Job, say
 from abd.stages.load import use_numerics
@@ -22,7 +14,6 @@ from abd.stages.watch import watch
 from abd.storage.checkpoints import read_state, write_net, write_state
 from abd.storage.files import read_json, replacing
 from abd.storage.results import write_history
-from abd.vaccine import ShuffledTeacher
 
 PLAIN = {"state": "plain_state", "student": "plain_student", "history": "plain_history"}
 
@@ -34,7 +25,7 @@ def run(job: Job) -> Mapping[str, object]:
         return _copy_plain(job)
     device = use_numerics(config["numerics"])
     teacher = load_teacher(job, device)
-    vaccine = _vaccine(job, teacher)
+    vaccine = load_vaccine(job, teacher)
     student = new_student(job, device)
     distillation = Distillation(
         student,
@@ -65,13 +56,3 @@ def _copy_plain(job: Job) -> Mapping[str, object]:
         with replacing(job.outputs[output]) as temporary:
             shutil.copyfile(job.inputs[source], temporary)
     return {"rounds": 0, "reused_from": str(job.inputs["plain_student"])}
-
-
-def _vaccine(job: Job, teacher: nn.Module) -> ShuffledTeacher | None:
-    """The shuffled teacher of this job's guard."""
-    config = job.config
-    if config["guard"] == "plain":
-        return None
-    if config["guard"] == "first":
-        return ShuffledTeacher(teacher, draw(job, teacher, 0))
-    return ShuffledTeacher(teacher, load_permutations(job))

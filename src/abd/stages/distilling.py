@@ -44,7 +44,7 @@ def make_source(
     config = job.config
     context = Context(
         teacher=teacher,
-        normalize=normalization(config["images"]),
+        normalize=normalization(job),
         device=device,
         size=config["images"]["size"],
         n_classes=config["images"]["n_classes"],
@@ -67,6 +67,16 @@ def draw(job: Job, teacher: nn.Module, trial: int) -> list[Permutations]:
         return draw_trial(teacher, settings["n_conv"], settings["members"], stream)
     except ValueError as error:
         raise AbdError(f"params.yaml: vaccine.{error}") from None
+
+
+def load_vaccine(job: Job, teacher: nn.Module) -> ShuffledTeacher | None:
+    """The shuffled teacher of this job's guard; None where it has none."""
+    guard = job.config.get("guard", "plain")
+    if guard == "plain":
+        return None
+    if guard == "first":
+        return ShuffledTeacher(teacher, draw(job, teacher, 0))
+    return ShuffledTeacher(teacher, load_permutations(job))
 
 
 def load_permutations(job: Job) -> list[Permutations]:

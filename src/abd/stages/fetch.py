@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from abd.data import build_dataset
+from pathlib import Path
+
+from abd.data import ArrayDataset, Raw, build_dataset
+from abd.data.order import shuffle_class_runs
+from abd.data.own import load_own
+from abd.data.statistics import channel_statistics
 from abd.errors import AbdError
 from abd.stages.job import Job
 from abd.storage.arrays import write_dataset
+from abd.storage.files import write_json
 
 
-def run(job: Job) -> None:
-    """Read the data set and check it against section `fetch`."""
+def run(job: Job) -> dict[str, object]:
+    """Read the data set, check it against section `fetch`, shuffle what is sorted.
+
+    Leaves the data set, and the statistics that normalise it where params give none.
+    """
     name, expected = job.config["dataset"], job.config["fetch"]
-    dataset = build_dataset(name)
+    try:
+        dataset, shuffled = shuffle_class_runs(_read(job))
+        mean, std = channel_statistics(dataset.x_train)
+    except ValueError as error:
+        raise AbdError(f"{job.inputs.get('data', name)}: {error}") from None
     for key, got in (
         ("size", dataset.size),
         ("n_classes", dataset.n_classes),
@@ -23,3 +36,19 @@ def run(job: Job) -> None:
                 f"data, got {expected[key]}"
             )
     write_dataset(job.outputs["dataset"], dataset)
+    write_json(job.outputs["statistics"], {"mean": mean, "std": std})
+    return {"shuffled": shuffled}
+
+
+def _read(job: Job) -> ArrayDataset:
+    """The user's data where there are any, else those of the registered data set."""
+    settings = job.config["fetch"]
+    if "data" in job.inputs:
+        path, size = job.inputs["data"], settings["size"]
+        return load_own(path, size, resize=settings["resize"])
+    raw = Raw(
+        root=Path(job.options["root"]),
+        download=job.options["download"] == "true",
+        size=settings["size"],
+    )
+    return build_dataset(job.config["dataset"], raw)

@@ -7,7 +7,7 @@ import importlib
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ class Job:
 
     config: the slice of the params. inputs, outputs: paths by the names in `STAGES`.
     key: what tells this job's working checkpoints from those of other params, other code
-    or other inputs.
+    or other inputs. options: what shapes no number, by the names in `STAGES`.
     """
 
     stage: str
@@ -33,6 +33,7 @@ class Job:
     inputs: Mapping[str, Path]
     outputs: Mapping[str, Path]
     key: str
+    options: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def work(self) -> Path:
@@ -51,6 +52,7 @@ def run_job(
     code: str,
     inputs: Mapping[str, Path],
     outputs: Mapping[str, Path],
+    options: Mapping[str, str] | None = None,
 ) -> None:
     """Check code and inputs, run the stage, and leave a record beside its outputs.
 
@@ -67,7 +69,7 @@ def run_job(
     text = json.dumps([stage, config, code, digests], sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()
     module = importlib.import_module(f"abd.stages.{stage}")
-    facts = module.run(Job(stage, config, inputs, outputs, key))
+    facts = module.run(Job(stage, config, inputs, outputs, key, options or {}))
     write_record(
         stage, config=config, code=code, inputs=inputs, outputs=outputs, facts=facts or {}
     )

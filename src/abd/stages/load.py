@@ -10,6 +10,8 @@ from torch import nn
 
 from abd.errors import AbdError
 from abd.pixels import Normalization
+from abd.stages.job import Job
+from abd.storage.files import read_json
 
 
 def use_numerics(numerics: Mapping[str, Any]) -> torch.device:
@@ -29,12 +31,25 @@ def use_numerics(numerics: Mapping[str, Any]) -> torch.device:
             f"params.yaml: numerics.device: expected one of the "
             f"{torch.cuda.device_count()} GPUs of this machine, or cpu, got {device}"
         )
+    dtype = getattr(torch, numerics.get("dtype", "float32"))
+    torch.set_autocast_enabled(device.type, dtype != torch.float32)
+    torch.set_autocast_dtype(device.type, torch.bfloat16)
+    # The cache would hold weights from before the last step: nothing here ends a context.
+    torch.set_autocast_cache_enabled(False)
     return device
 
 
-def normalization(images: Mapping[str, Any]) -> Normalization:
-    """The normalisation of a data set's images."""
-    return Normalization(tuple(images["mean"]), tuple(images["std"]))
+def normalization(job: Job) -> Normalization:
+    """The normalisation of a data set's images: as in params, else as stage fetch found it.
+
+    It is the teacher's, so the defender knows it.
+    """
+    images = job.config["images"]
+    mean, std = images["mean"], images["std"]
+    if mean is None or std is None:
+        found = read_json(job.inputs["statistics"])
+        mean, std = mean or found["mean"], std or found["std"]
+    return Normalization(tuple(mean), tuple(std))
 
 
 def place(net: nn.Module, device: torch.device) -> nn.Module:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from abd.distillation import Distillation
 from abd.retrospection import RetrospectionSettings, SelfRetrospection
 from abd.schedules import cosine
-from abd.stages.distilling import load_teacher, make_source, new_student
+from abd.stages.distilling import load_teacher, load_vaccine, make_source, new_student
 from abd.stages.drive import Driver
 from abd.stages.job import Job, say
 from abd.stages.load import use_numerics
@@ -25,14 +25,16 @@ def run(job: Job) -> Mapping[str, object]:
     (method section 6.6); `sr` and `sv_sr` always do.
     """
     config = job.config
-    by_rule = config["defense"] == "abd" and not config["force"]
-    if by_rule and read_json(job.inputs["vaccine"])["found"]:
+    found = "vaccine" in job.inputs and read_json(job.inputs["vaccine"])["found"]
+    if config["defense"] == "abd" and found and not config["force"]:
         return _copy_final(job)
     device = use_numerics(config["numerics"])
     teacher = load_teacher(job, device)
     student = new_student(job, device)
-    # The source goes on without its vaccine (section 7.5: `sv_during_sr` is off).
-    source = make_source(job, teacher, device)
+    # Without `retrospect.sv` a job has no guard, and the source goes on by itself.
+    searched_in_vain = config["defense"] == "abd" and not found
+    vaccine = None if searched_in_vain else load_vaccine(job, teacher)
+    source = make_source(job, teacher, device, vaccine)
     start, total = config["lambda"], config["total"]
     falling = cosine(config["lr"], total - start)
     settings = dict(config["retrospection"])

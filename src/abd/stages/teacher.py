@@ -39,7 +39,7 @@ def run(job: Job) -> None:
         net,
         to_pixels(images).to(device),
         torch.from_numpy(labels).to(device),
-        normalization(config["images"]),
+        normalization(job),
         OptimizerSpec(
             settings["optimizer"],
             cosine(settings["lr"], settings["epochs"]),

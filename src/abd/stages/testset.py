@@ -19,5 +19,5 @@ def load_test(job: Job, name: str, device: torch.device) -> EvalSet:
         labels=torch.from_numpy(arrays["labels"]).to(device),
         stamped=to_pixels(arrays["stamped"]).to(device),
         target=int(arrays["target"]),
-        normalize=normalization(job.config["images"]),
+        normalize=normalization(job),
     )

@@ -25,7 +25,7 @@ def run(job: Job) -> None:
     teacher = load_teacher(job, device)
     cache, _ = read_tensors(job.inputs["cache"])
     images, weights = cache["images"], cache["weights"]
-    normalize = normalization(config["images"])
+    normalize = normalization(job)
     trials = [draw(job, teacher, trial) for trial in range(settings["trials"])]
     batches = (
         normalize(part.to(device)) if part.dtype == torch.uint8 else part.to(device)

@@ -60,6 +60,11 @@ def read_json(path: Path) -> Any:
 
 
 def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
+    """Return the SHA-256 of a file, or of the names and contents of a folder's files."""
+    if path.is_dir():
+        digest = hashlib.sha256()
+        for own in sorted(p for p in path.rglob("*") if p.is_file()):
+            digest.update(f"{own.relative_to(path).as_posix()} {sha256(own)}\n".encode())
+        return digest.hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

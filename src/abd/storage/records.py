@@ -64,7 +64,7 @@ def check_artifact(path: Path) -> str:
     what its stage wrote. A file that has no record is taken as it is.
     """
     remake = f"make it anew with: snakemake -R {path} -- {path}"
-    if not path.is_file():
+    if not path.exists():
         raise AbdError(f"{path}: expected an artifact, got no file; {remake}")
     actual = sha256(path)
     record = record_path(path)
