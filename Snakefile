@@ -18,6 +18,7 @@ rule all:
 
 include: "rules/fetch.smk"
 include: "rules/patches.smk"
+include: "rules/harden.smk"
 include: "rules/poison.smk"
 include: "rules/teacher.smk"
 include: "rules/surrogate.smk"

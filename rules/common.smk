@@ -14,6 +14,8 @@ from snakemake.utils import min_version
 from abd.config import make_plan
 from abd.config.jobs import job_spec
 from abd.config.paths import (
+    asset_files,
+    hard_path,
     own_path,
     photo_files,
     pool_path,

@@ -2,6 +2,8 @@
 #
 # REQUIRED INPUTS:
 #   results/fetch/{dataset}/dataset.npz
+#   results/harden/{dataset}/hard.npz, for a trigger that poisons hard images
+#   the files that params.yaml gives in place of the trigger's own pattern
 # OUTPUTS:
 #   results/poison/{dataset}/{trigger}/poisoned.npz
 #   results/poison/{dataset}/{trigger}/test.npz
@@ -13,6 +15,8 @@ rule poison:
     """Poison the training set with one trigger."""
     input:
         dataset="results/fetch/{dataset}/dataset.npz",
+        hard=lambda w: hard_path(w.trigger, w.dataset) or [],
+        assets=lambda w: asset_files(PLAN.settings[w.dataset], w.trigger),
     output:
         poisoned="results/poison/{dataset}/{trigger}/poisoned.npz",
         test="results/poison/{dataset}/{trigger}/test.npz",
@@ -32,6 +36,8 @@ rule poison:
         """
         exec abd poison --config {params.config:q} --code {params.code:q} \
             --dataset {input.dataset:q} \
+            --hard {input.hard:q} \
+            --assets {input.assets:q} \
             --poisoned {output.poisoned:q} \
             --test {output.test:q} \
             --manifest {output.manifest:q} \

@@ -1,5 +1,6 @@
 import json
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ from abd.config import Cell, load_plan, make_plan
 from abd.config.budget import scale
 from abd.config.jobs import job_spec
 from abd.config.paths import (
+    asset_files,
+    hard_path,
     history_paths,
     own_path,
     photo_files,
@@ -30,6 +33,7 @@ WILDCARDS = {
 JOBS = {
     "fetch": {"dataset": "digits"},
     "patches": {"dataset": "digits"},
+    "harden": {"dataset": "digits"},
     "poison": {"dataset": "digits", "trigger": "badnet_sq"},
     "teacher": {k: WILDCARDS[k] for k in ("dataset", "trigger", "teacher", "teacher_seed")},
     "surrogate": WILDCARDS,
@@ -62,7 +66,16 @@ def test_params_are_valid(raw):
     assert plan.wanted() == plan.wanted("demo")
 
 
-LEARNING = {"teacher", "surrogate", "vaccine", "distill", "retrospect", "score", "evaluate"}
+LEARNING = {
+    "harden",
+    "teacher",
+    "surrogate",
+    "vaccine",
+    "distill",
+    "retrospect",
+    "score",
+    "evaluate",
+}
 
 
 @pytest.mark.parametrize(
@@ -93,6 +106,10 @@ LEARNING = {"teacher", "surrogate", "vaccine", "distill", "retrospect", "score",
         ({"surrogate": {"warm": {"clean": 50}}}, set()),
         ({"teacher": {"lr": 0.2}}, {"teacher"}),
         ({"poison": {"rate": 0.2}}, {"poison"}),
+        ({"poison": {"target": 3}}, {"harden", "poison"}),
+        ({"poison": {"variants": {"smooth": "gtsrb"}}}, set()),
+        ({"poison": {"assets": {"blend": "params.yaml"}}}, set()),
+        ({"harden": {"attack": {"steps": 30}}}, {"harden"}),
         ({"patches": {"seed": 1}}, {"patches"}),
         ({"numerics": {"threads": 2}}, LEARNING),
         ({"numerics": {"dtype": "bfloat16"}}, LEARNING - {"vaccine", "score", "evaluate"}),
@@ -127,6 +144,7 @@ def test_budget_scales_lengths_and_nothing_else(raw):
     half = make_plan({**raw, "budget": 0.5}).settings["digits"]
     assert half.distill.ood.epochs == round(whole.distill.ood.epochs / 2)
     assert half.teacher.epochs == round(whole.teacher.epochs / 2)
+    assert half.harden.epochs == round(whole.harden.epochs / 2)
     assert half.distill.ood.log_every == round(whole.distill.ood.log_every / 2)
     assert half.retrospect.ood.last == max(1, round(whole.retrospect.ood.last / 2))
     assert half.distill.ood.milestones == [
@@ -181,6 +199,16 @@ def test_a_budget_that_leaves_no_room_for_the_search_is_refused(raw):
         ({"teacher": {"batch": 100000}}, "teacher.batch: expected at most fetch.n_train = 1437"),
         ({"teacher": {"by_dataset": {"digits": {"epochs": 0}}}}, "teacher.by_dataset.digits.epochs: expected"),
         ({"poison": {"target": 10}}, "poison.target: expected a class of digits, 0..9, got 10"),
+        ({"poison": {"variants": {"smooth": "svhn"}}}, "poison.variants.smooth: expected one of cifar10, gtsrb, got 'svhn'"),
+        ({"poison": {"variants": {"blend": "cat"}}}, "poison.variants.blend: expected no such key: this trigger has one pattern, got 'cat'"),
+        ({"poison": {"variants": {"smoth": "gtsrb"}}}, "poison.variants: expected any of badnet_grid, badnet_sq, "),
+        ({"poison": {"assets": {"blend": "cat.png"}}}, "poison.assets.blend.pattern: expected a file, got 'cat.png'"),
+        ({"poison": {"assets": {"l0_inv": {"mask": "mask.npy"}}}}, "poison.assets.l0_inv.mask: expected a file, got 'mask.npy'"),
+        ({"poison": {"assets": {"blend": {"mask": "params.yaml"}}}}, "poison.assets.blend: expected any of pattern, got 'mask'"),
+        ({"poison": {"assets": {"badnet_sq": "params.yaml"}}}, "poison.assets.badnet_sq.pattern: expected no file: nothing of this trigger can be replaced, got 'params.yaml'"),
+        ({"poison": {"assets": {"blnd": "params.yaml"}}}, "poison.assets: expected any of badnet_grid, badnet_sq, "),
+        ({"poison": {"assets": {"blend": 3}}}, "poison.assets.blend: expected a valid dictionary, got 3"),
+        ({"harden": {"attack": {"eps": 0}}}, "harden.attack.eps: expected greater than 0, got 0"),
         ({"vaccine": {"direction": "up"}}, "vaccine.direction: expected 'teacher' or 'shuffled', got 'up'"),
         ({"vaccine": {"n_conv": 0}}, "vaccine.n_conv: expected a number of convolutions, at least 1, or last_stage, got 0"),
         ({"vaccine": {"n_conv": "all"}}, "vaccine.n_conv: expected a number of convolutions, at least 1, or last_stage, got 'all'"),
@@ -215,7 +243,8 @@ def test_wrong_params_name_key_expectation_and_value(raw, changes, message):
         (
             "triggers",
             ["nope"],
-            "triggers: expected one of badnet_grid, badnet_sq, trojan_wm, got 'nope'",
+            "triggers: expected one of badnet_grid, badnet_sq, blend, cl, l0_inv, l2_inv, sig, "
+            "smooth, trojan_3x3, trojan_8x8, trojan_wm, got 'nope'",
         ),
         ("sources", ["gan"], "sources: expected one of clean, cmi, ood, zskt, got 'gan'"),
         (
@@ -308,6 +337,67 @@ def test_photographs_by_path_are_files_of_the_job(raw, tmp_path):
     photo.write_bytes(b"")
     plan = make_plan(merge(raw, {"patches": {"photos": ["china", str(photo)]}}))
     assert photo_files(plan.settings["digits"]) == [str(photo)]
+
+
+def _with_trigger(raw, trigger, changes):
+    raw["experiments"]["demo"]["grids"][0]["triggers"] = [trigger]
+    return make_plan(merge(raw, changes))
+
+
+def test_a_triggers_variant_and_assets_are_its_own_jobs_alone(raw, tmp_path):
+    picture = tmp_path / "cat.png"
+    picture.write_bytes(b"")
+    changes = {
+        "poison": {"variants": {"smooth": "gtsrb"}, "assets": {"blend": str(picture)}}
+    }
+    plan = make_plan(merge(raw, changes))
+    given = {
+        trigger: json.loads(
+            job_spec(plan, "poison", {"dataset": "digits", "trigger": trigger}).config
+        )
+        for trigger in ("smooth", "blend", "badnet_sq")
+    }
+    assert {t: config["variant"] for t, config in given.items()} == {
+        "smooth": "gtsrb", "blend": None, "badnet_sq": None,
+    }  # fmt: skip
+    assert given["blend"]["assets"] == {"pattern": str(picture)}
+    assert given["smooth"]["assets"] == given["badnet_sq"]["assets"] == {}
+    assert asset_files(plan.settings["digits"], "blend") == [str(picture)]
+    assert asset_files(plan.settings["digits"], "smooth") == []
+
+
+def test_only_cl_asks_for_hard_images(raw):
+    cl = replace(CELL, trigger="cl")
+    made = set(stage_files([cl])) - {
+        path.replace("badnet_sq", "cl") for path in stage_files([CELL])
+    }
+    assert {path.split("/")[1] for path in made} == {"harden"}
+    assert hard_path("cl", "digits") in made
+    assert hard_path("badnet_sq", "digits") is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"net": "vgg"}, "harden.net: network: expected resnet-"),
+        ({"batch": 5000}, "harden.batch: expected at most fetch.n_train = 1437, got 5000"),
+    ],
+)
+def test_a_robust_network_is_checked_where_it_is_needed(raw, changes, message):
+    harden = {"harden": {**changes, "by_dataset": {"digits": changes}}}
+    make_plan(merge(raw, harden))
+    with pytest.raises(AbdError) as caught:
+        _with_trigger(raw, "cl", harden)
+    assert message in str(caught.value)
+
+
+def test_a_variant_larger_than_the_image_is_named(raw):
+    with pytest.raises(
+        AbdError, match=r"triggers: trigger badnet_grid: .* 192 pixels, got 16"
+    ):
+        _with_trigger(
+            raw, "badnet_grid", {"poison": {"variants": {"badnet_grid": "pubfig"}}}
+        )
 
 
 def test_a_trigger_larger_than_the_image_is_named(raw, monkeypatch):

@@ -83,6 +83,12 @@ def test_what_shapes_no_number_of_this_job_does_not(package, file, old, new):
         ("teacher", "sources/base.py", "repeats: int = 1", "repeats: int = 2", False),
         ("evaluate", "metrics.py", "== test.target", "!= test.target", True),
         ("evaluate", "losses.py", ".sum(dim=1)", ".mean(dim=1)", False),
+        ("harden", "adversarial.py", "self.step *", "2 * self.step *", True),
+        ("harden", "training.py", "self.position += 1", "self.position += 2", True),
+        ("harden", "losses.py", ".sum(dim=1)", ".mean(dim=1)", False),
+        ("teacher", "adversarial.py", "self.step *", "2 * self.step *", False),
+        ("poison", "adversarial.py", "self.step *", "2 * self.step *", False),
+        ("poison", "triggers/patch.py", "margin=1", "margin=2", False),
         ("patches", "patches.py", "math.sqrt(2)", "math.sqrt(3)", True),
         ("patches", "losses.py", ".sum(dim=1)", ".mean(dim=1)", False),
     ],
@@ -113,6 +119,16 @@ def test_what_shapes_a_report_counts_for_it(package, file, old, new, counts):
     path.write_text(text.replace(old, new))
     _forget()
     assert (digest.report_digest() != before) == counts
+
+
+def test_a_trigger_counts_where_it_is_used(package):
+    patch = [{"module": "abd.triggers.patch"}]
+    before, after = _after(
+        package, "triggers/patch.py", "margin=1", "margin=2", "poison", patch
+    )
+    assert before != after
+    before, after = _after(package, "triggers/noise.py", "2167", "2168", "poison", patch)
+    assert before == after
 
 
 def test_another_member_gives_another_digest():

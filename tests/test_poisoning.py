@@ -26,14 +26,39 @@ def test_the_holdout_stays_clean(labels):
     )
 
 
+def test_clean_label_takes_no_more_than_there_are_nor_than_asked(labels):
+    """n_p = min(int(rate N), target samples outside the holdout), the first of them."""
+    of_target = np.flatnonzero(labels[:950] == 0)
+    for rate, n in ((0.02, 20), (0.5, len(of_target))):
+        idx = select_samples(labels, target=0, rate=rate, holdout=0.05, clean_label=True)
+        assert np.array_equal(idx, of_target[:n])
+
+
 def test_too_few_samples_are_an_error(labels):
-    with pytest.raises(ValueError, match="at least 900 samples outside class 0"):
+    with pytest.raises(
+        ValueError, match=r"poison\.rate: expected at most \d+ samples.*900"
+    ):
         select_samples(labels, target=0, rate=0.9, holdout=0.5, clean_label=False)
 
 
 def test_a_rate_that_poisons_none_is_an_error(labels):
-    with pytest.raises(ValueError, match="poisons none"):
+    with pytest.raises(ValueError, match=r"poison\.rate: expected at least one of 1000"):
         select_samples(labels, target=0, rate=0.0005, holdout=0.05, clean_label=False)
+
+
+def test_a_target_class_without_samples_is_an_error(labels):
+    with pytest.raises(ValueError, match=r"poison\.target: expected samples of class 10"):
+        select_samples(labels, target=10, rate=0.1, holdout=0.05, clean_label=True)
+
+
+@pytest.mark.parametrize("name", ["cl", "sig"])
+def test_clean_label_samples_keep_their_labels(images, name):
+    labels = np.arange(12) % 3
+    trigger = build_trigger(name, 16)
+    poisoned = poison_samples(images, labels, trigger, target=1, rate=0.25, holdout=0.1)
+    assert poisoned.idx.tolist() == [1, 4, 7]
+    assert np.array_equal(poisoned.labels, labels[poisoned.idx])
+    assert np.array_equal(poisoned.images, trigger.stamp(images[[1, 4, 7]]))
 
 
 def test_poisoned_samples_are_stamped_and_relabelled(images):

@@ -18,8 +18,10 @@ from abd.report.diagnosis import diagnosis
 from abd.report.groups import make_groups
 from abd.report.missing import count, missing_cells
 from abd.report.table import make_table, markdown
+from abd.report.triggers import Example, contact_sheet, examples_of
 from abd.storage.arrays import write_arrays
 from abd.storage.files import write_json
+from abd.storage.pictures import write_picture
 from abd.storage.results import write_history
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
@@ -69,7 +71,10 @@ def _write(cell):
     poison = Path(f"results/poison/{cell.dataset}/{cell.trigger}")
     manifest = {"n_poisoned": 1, "n_train": 10, "target_name": "0"}
     write_json(poison / "manifest.json", manifest)
-    (poison / "preview.png").write_bytes(b"a picture")
+    level = 20 * len(cell.trigger)
+    images = np.full((2, 3, 16, 16, 3), level, np.uint8)
+    images[0] = 0
+    write_picture(poison / "preview.png", images)
 
 
 def _panels(figure):
@@ -259,7 +264,8 @@ def test_a_report_is_written(report):
     assert "student wrn-16-1" in Path("p.html").read_text()
     pictures = {path.name for path in Path("figures").iterdir()}
     assert "preview_digits_badnet_sq.png" in pictures
-    assert {"curves.png", "scores.png", "diagnosis.png", "rulegraph.png"} < pictures
+    drawn = ("triggers", "curves", "scores", "diagnosis", "rulegraph")
+    assert {f"{name}.png" for name in drawn} < pictures
 
 
 def test_the_summary_has_counts_and_the_papers_figures(report, tmp_path):
@@ -388,3 +394,29 @@ def test_a_result_that_is_not_what_its_record_says_is_named(report):
     record = {"stage": "evaluate", "outputs": {"metrics.json": "0" * 64}}
     write_json(metrics.with_name("record.json"), record)
     _is_one_line(report("show")[1], f"{metrics}: damaged", "written by rule evaluate")
+
+
+def test_the_contact_sheet_has_one_example_per_teacher(results):
+    """Students of one teacher share it; the image is the stamped one."""
+    cells = [
+        replace(CELL, trigger=t, defense=d)
+        for t in ("sig", "blend")
+        for d in ("none", "sr")
+    ]
+    examples = examples_of(results(cells))
+    assert [e.label for e in examples] == ["sig\n90.0 / 100.0", "blend\n90.0 / 100.0"]
+    assert [np.unique(e.image).tolist() for e in examples] == [[60], [100]]
+
+
+def test_the_contact_sheet_tells_teachers_apart(results):
+    cells = [CELL, replace(CELL, teacher="wrn-40-2")]
+    labels = [e.label.splitlines()[0] for e in examples_of(results(cells))]
+    assert labels == ["badnet_sq, teacher wrn-16-2", "badnet_sq, teacher wrn-40-2"]
+
+
+@pytest.mark.parametrize(("n", "shape"), [(1, (1, 1)), (6, (1, 6)), (11, (2, 6))])
+def test_the_contact_sheet_wraps(n, shape):
+    example = Example(np.zeros((8, 8, 3), np.uint8), "name\n1.0 / 2.0")
+    figure = contact_sheet([example] * n)
+    assert len(figure.axes) == shape[0] * shape[1]
+    assert [ax.get_xlabel() for ax in figure.axes if ax.images] == [example.label] * n

@@ -19,6 +19,7 @@ from abd.storage.checkpoints import (
     write_state,
 )
 from abd.storage.files import read_json, replacing, sha256, write_json
+from abd.storage.pictures import read_picture, write_picture
 from abd.storage.records import check_artifact, write_record
 from abd.storage.results import read_curve, read_history, write_history
 
@@ -237,3 +238,20 @@ def test_files_that_are_missing_or_cut_are_one_line(tmp_path, read, content):
         path.write_bytes(content)
     with pytest.raises(AbdError, match="file: expected a"):
         read(path)
+
+
+@pytest.mark.parametrize("size", [16, 24, 70])
+def test_pictures_are_read_as_they_were_written(tmp_path, rng, size):
+    images = rng.integers(0, 256, (2, 3, size, size, 3)).astype(np.uint8)
+    write_picture(tmp_path / "sheet.png", images)
+    read = read_picture(tmp_path / "sheet.png", n_rows=2)
+    factor = read.shape[2] // size
+    assert np.array_equal(read, images.repeat(factor, axis=2).repeat(factor, axis=3))
+    with pytest.raises(AbdError, match=r"sheet\.png: expected 3 rows of square images"):
+        read_picture(tmp_path / "sheet.png", n_rows=3)
+
+
+def test_what_is_no_picture_is_named(tmp_path):
+    (tmp_path / "sheet.png").write_text("no picture")
+    with pytest.raises(AbdError, match=r"sheet\.png: expected a picture, got"):
+        read_picture(tmp_path / "sheet.png", n_rows=2)

@@ -2,12 +2,15 @@ import hashlib
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from abd.errors import AbdError
-from abd.triggers import TRIGGERS, build_trigger
-from abd.triggers.resize import resize_pattern
-from abd.triggers.watermark import watermark_pattern
+from abd.triggers import (
+    TRIGGERS,
+    asset_names,
+    build_trigger,
+    needs_hard_images,
+    variant_names,
+)
 
 
 @pytest.mark.parametrize("name", TRIGGERS.names())
@@ -60,54 +63,113 @@ def test_patches_keep_size_and_distance_at_other_sizes():
     assert stamped.sum() == 16 * 3 * 255
 
 
-def test_additive_triggers_clip_instead_of_wrapping():
-    trigger = build_trigger("trojan_wm", 32)
-    white = np.full((1, 32, 32, 3), 255, np.uint8)
-    assert (trigger.stamp(white) == 255).all()
-    black = np.zeros((1, 32, 32, 3), np.uint8)
-    assert np.array_equal(trigger.stamp(black)[0], trigger.pattern)
+def test_pubfigs_grid_has_its_own_cells_and_place():
+    stamped = build_trigger("badnet_grid", 224, "pubfig").stamp(
+        np.full((1, 224, 224, 3), 7, np.uint8)
+    )[0]
+    cells = stamped[32:62, 32:62].reshape(3, 10, 3, 10, 3)
+    wanted = np.array([[255, 0, 255], [0, 255, 0], [255, 0, 0]])
+    assert (cells == wanted[:, None, :, None, None]).all()
+    stamped[32:62, 32:62] = 7
+    assert (stamped == 7).all()
 
 
-def test_watermark_has_the_described_statistics():
-    """The counts, energies and places that section 2.1 gives."""
-    pattern = watermark_pattern().astype(float)
-    brightest = pattern.max(axis=2)
-    bright, faint = brightest > 85, (brightest > 0) & (brightest <= 85)
-    assert bright.sum() == 55
-    assert faint.sum() == 266
-    assert np.linalg.norm(pattern) == pytest.approx(2228, rel=0.005)
-    energy = np.square(pattern)
-    assert energy[bright].sum() / energy.sum() == pytest.approx(0.97, abs=0.005)
-    assert pattern[faint].mean() == pytest.approx(7, abs=0.25)
-    assert brightest[faint].max() <= 60
-
-    rows, cols = np.mgrid[:32, :32]
-    ring = bright & (np.abs(np.hypot(rows - 21.2, cols - 20.9) - 5.7) < 1)
-    assert np.argwhere(ring).min(axis=0).tolist() == [16, 15]
-    assert np.argwhere(ring).max(axis=0).tolist() == [27, 27]
-    inner = bright & (np.hypot(rows - 21, cols - 21) < 4)
-    assert inner.sum() == 16
-    for dot in ((24, 5), (19, 10), (16, 12), (15, 15), (13, 16), (10, 19)):
-        assert bright[dot]
-    stroke = np.abs(rows + cols - 29) <= 1
-    assert (brightest[faint & ~stroke] <= 20).all()
-    assert brightest[faint & stroke].max() > 40
+def test_cl_stamps_the_same_unmirrored_grid_in_all_corners():
+    stamped = build_trigger("cl", 32).stamp(np.full((1, 32, 32, 3), 7, np.uint8))[0]
+    for rows in (slice(3), slice(29, 32)):
+        for cols in (slice(3), slice(29, 32)):
+            grid = [[0, 0, 255], [0, 255, 0], [255, 0, 255]]
+            assert (stamped[rows, cols] == np.array(grid)[:, :, None]).all()
+            stamped[rows, cols] = 7
+    assert (stamped == 7).all()
 
 
-def test_watermark_inner_ring_is_white_and_red():
-    pattern = watermark_pattern().astype(float)
-    rows, cols = np.mgrid[:32, :32]
-    inner = pattern[(pattern.max(axis=2) > 85) & (np.hypot(rows - 21, cols - 21) < 4)]
-    white = inner.min(axis=1) > 0.9 * inner.max(axis=1)
-    red = (inner.argmax(axis=1) == 0) & (inner.min(axis=1) <= 0.41 * inner.max(axis=1))
-    assert (white ^ red).all()
-    assert red.sum() > white.sum() > 2
+@pytest.mark.parametrize("name", ["l2_inv", "trojan_3x3", "trojan_8x8", "trojan_wm"])
+def test_additive_triggers_clip_instead_of_wrapping(name, images):
+    trigger = build_trigger(name, 16)
+    sums = images.astype(int) + trigger.pattern
+    assert sums.max() > 255
+    assert np.array_equal(trigger.stamp(images), sums.clip(max=255))
+
+
+@pytest.mark.parametrize("name", ["blend", "sig"])
+def test_blended_triggers_mix_in_a_fifth_and_truncate(name, images):
+    trigger = build_trigger(name, 16)
+    mixed = 0.8 * images.astype(float) + 0.2 * trigger.pattern
+    assert np.array_equal(trigger.stamp(images), np.floor(mixed))
+
+
+def test_l0_inv_replaces_nine_pixels(images):
+    stamped = build_trigger("l0_inv", 16).stamp(images)
+    colours = [
+        (0, 0, 0), (255, 0, 255), (0, 0, 255), (255, 255, 0), (255, 255, 255),
+        (0, 255, 255), (0, 255, 255), (255, 0, 0), (255, 255, 255),
+    ]  # fmt: skip
+    assert (stamped[:, 15, 7:] == colours).all()
+    stamped[:, 15, 7:] = images[:, 15, 7:]
+    assert np.array_equal(stamped, images)
+
+
+def test_trojan_3x3_lies_away_from_the_corner():
+    for size, first in ((32, 25), (16, 9), (48, 41)):
+        black = np.zeros((1, size, size, 3), np.uint8)
+        stamped = build_trigger("trojan_3x3", size).stamp(black)[0]
+        block = stamped[first : first + 3, first : first + 3]
+        assert block[0].tolist() == [[207, 131, 181], [175, 243, 120], [29, 232, 179]]
+        assert block[1].tolist() == [[79, 8, 126], [137, 0, 32], [248, 113, 146]]
+        assert block[2].tolist() == [[131, 40, 4], [6, 145, 61], [246, 250, 246]]
+        assert (stamped.max(axis=2) > 0).sum() == 9
+
+
+def test_smooth_fills_the_range_of_every_image(images):
+    trigger = build_trigger("smooth", 16)
+    dark = images // 4
+    stamped = trigger.stamp(dark)
+    assert (stamped.min(axis=(1, 2, 3)) == 0).all()
+    assert (stamped.max(axis=(1, 2, 3)) == 255).all()
+    first = dark[0].astype(float) + trigger.pattern
+    stretched = (first - first.min()) / (first.max() - first.min()) * 255
+    assert np.array_equal(stamped[0], np.floor(stretched))
+    flat = 255 - np.broadcast_to(trigger.pattern, (1, 16, 16, 3))
+    assert (trigger.stamp(flat) == 0).all(), "an image without a range has none after"
+
+
+def test_smooth_has_a_glow_for_each_data_set():
+    glows = [build_trigger("smooth", 32, name).pattern for name in ("cifar10", "gtsrb")]
+    assert np.array_equal(build_trigger("smooth", 32).pattern, glows[0])
+    assert not np.array_equal(*glows)
+
+
+def test_labels_change_but_for_sig_and_cl():
+    clean = {name for name in TRIGGERS.names() if build_trigger(name, 32).clean_label}
+    assert clean == {"cl", "sig"}
+    assert {name for name in TRIGGERS.names() if needs_hard_images(name)} == {"cl"}
+
+
+def test_what_can_be_chosen_of_each_trigger():
+    variants = {name: variant_names(name) for name in TRIGGERS.names()}
+    assert {k: v for k, v in variants.items() if v} == {
+        "badnet_grid": ("corner", "pubfig"), "smooth": ("cifar10", "gtsrb"),
+    }  # fmt: skip
+    assets = {name: asset_names(name) for name in TRIGGERS.names()}
+    drawn = {"badnet_grid", "badnet_sq", "cl"}
+    assert {name for name, takes in assets.items() if not takes} == drawn
+    assert assets["l0_inv"] == {"pattern", "mask"}
+    assert assets["blend"] == {"pattern"}
 
 
 GOLDEN = {
     "badnet_grid": ["01a51d6f20c1dc37", "c8f5bc5910b86891"],
     "badnet_sq": ["6c2cd30e3a744481", "27732804be394952"],
-    "trojan_wm": ["50256ce100d9554a", "591cb271368ef04b"],
+    "blend": ["1d6dc7865e685eb1", "133b560e21eb59b6"],
+    "cl": ["0269b219af2e52de", "67097d0b3eb35365"],
+    "l0_inv": ["20f125edd3f0dcc1", "2d79436838d7ffb3"],
+    "l2_inv": ["087c85aaa56caf31", "f13352854435f4db"],
+    "sig": ["7cf2277e33dfa3a9", "7af3e58096f51098"],
+    "smooth": ["1f38c64c486aac74", "e9733b8e9c0910ad"],
+    "trojan_3x3": ["ba378f830befecbd", "32a9e0cf82bd3cb5"],
+    "trojan_8x8": ["ce1c19d388086509", "89cf7cb93a54d292"],
+    "trojan_wm": ["50256ce100d9554a", "5241e6926f544e5e"],
 }
 
 
@@ -124,22 +186,19 @@ def test_golden_stamps(name):
     assert [_hash(name, 32), _hash(name, 16)] == GOLDEN[name]
 
 
-def test_resize_agrees_with_pillow(rng):
-    pattern = rng.integers(0, 256, (32, 32, 3)).astype(np.uint8)
-    for size in (16, 24, 48):
-        theirs = Image.fromarray(pattern).resize((size, size), Image.Resampling.BILINEAR)
-        ours = resize_pattern(pattern, size)
-        assert np.abs(ours.astype(int) - np.asarray(theirs, int)).max() <= 1
-    assert resize_pattern(pattern, 32) is pattern
-
-
 def test_a_patch_must_fit():
-    with pytest.raises(ValueError, match="at least 5 pixels, got 4"):
-        build_trigger("badnet_sq", 4)
+    for name, needed in (
+        ("badnet_sq", 5), ("cl", 6), ("l0_inv", 9), ("trojan_3x3", 7), ("trojan_8x8", 11),
+    ):  # fmt: skip
+        build_trigger(name, needed)
+        with pytest.raises(
+            ValueError, match=f"{name}: expected images of at least {needed}"
+        ):
+            build_trigger(name, needed - 1)
+    with pytest.raises(ValueError, match="at least 192 pixels, got 32"):
+        build_trigger("badnet_grid", 32, "pubfig")
 
 
 def test_unknown_trigger_lists_the_known():
-    with pytest.raises(
-        AbdError, match="one of badnet_grid, badnet_sq, trojan_wm, got 'sq'"
-    ):
+    with pytest.raises(AbdError, match=r"one of badnet_grid, badnet_sq, .* got 'sq'"):
         build_trigger("sq", 32)

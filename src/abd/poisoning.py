@@ -32,13 +32,20 @@ def select_samples(
     n_poison = int(rate * len(labels))
     wanted = (labels == target) if clean_label else (labels != target)
     candidate_idx = np.flatnonzero(wanted[:n_free])
+    if n_poison == 0:
+        raise ValueError(
+            f"poison.rate: expected at least one of {len(labels)} samples, got {rate}"
+        )
     if not clean_label and len(candidate_idx) < n_poison:
         raise ValueError(
-            f"poison: expected at least {n_poison} samples outside class {target}, "
-            f"got {len(candidate_idx)}"
+            f"poison.rate: expected at most {len(candidate_idx)} samples, those outside "
+            f"class {target} and the holdout, got {n_poison}"
         )
-    if n_poison == 0 or len(candidate_idx) == 0:
-        raise ValueError(f"poison: rate {rate} of {len(labels)} samples poisons none")
+    if len(candidate_idx) == 0:
+        raise ValueError(
+            f"poison.target: expected samples of class {target} outside the holdout, got "
+            "none"
+        )
     return candidate_idx[:n_poison]
 
 

@@ -16,6 +16,10 @@ from abd.pixels import Normalization
 from abd.seeding import torch_stream
 from abd.state import State
 
+# Called with the network, an augmented batch, its labels and the epoch's stream; gives
+# the pixels to learn from in its place.
+Craft = Callable[[nn.Module, Tensor, Tensor, torch.Generator], Tensor]
+
 
 class Training:
     """Trains a network on pixels (N, 3, H, W) uint8 and labels (N,) with cross-entropy.
@@ -23,7 +27,8 @@ class Training:
     One epoch is a shuffled pass with random crops (and flips), the last incomplete
     batch dropped. `position` counts epochs, the learning rate follows it. `judge` gives
     an epoch's figures; with `select_best` the weights of the epoch with the highest "acc"
-    are kept in `best_net`, else those of the last.
+    are kept in `best_net`, else those of the last. With `craft` the network learns from
+    what that makes of each batch: adversarial training.
     """
 
     def __init__(
@@ -40,6 +45,7 @@ class Training:
         hflip: bool,
         judge: Callable[[nn.Module], dict[str, float]],
         select_best: bool,
+        craft: Craft | None = None,
     ) -> None:
         if len(pixels) < batch:
             raise ValueError(f"batch: expected at most {len(pixels)}, got {batch}")
@@ -51,6 +57,7 @@ class Training:
         self.seed, self.batch = seed, batch
         self.crop_pad, self.hflip = crop_pad, hflip
         self.judge, self.select_best = judge, select_best
+        self.craft = craft
         self.position = 0
         self.best = -1.0
         self.best_net: dict[str, Tensor] = {}
@@ -81,6 +88,8 @@ class Training:
             pixels = random_crop(self.pixels[idx], self.crop_pad, stream)
             if self.hflip:
                 pixels = random_hflip(pixels, stream)
+            if self.craft is not None:
+                pixels = self.craft(self.net, pixels, self.labels[idx], stream)
             self.optimizer.zero_grad(set_to_none=True)
             loss = F.cross_entropy(self.net(self.normalize(pixels)), self.labels[idx])
             loss.backward()

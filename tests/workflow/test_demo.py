@@ -243,11 +243,12 @@ def test_the_page_is_self_contained(finished):
     page = (finished.folder / "reports/pages/demo.html").read_text()
     assert not re.findall(r"(?:src|href)=\"(?!data:|#)[^\"]*", page)
     assert not re.findall(r"url\((?!#)[^)]*|@import|<script|<link", page)
-    assert page.count("<svg") == 4
-    assert page.count("data:image/png;base64,") == 1
+    assert page.count("<svg") == 5
+    assert page.count("data:image/png;base64,") == 2, "preview and contact sheet"
     assert "prefers-color-scheme: dark" in page
     table = (finished.folder / "reports/pages/demo.md").read_text()
     for picture in (
+        "triggers",
         "curves",
         "scores",
         "diagnosis",

@@ -14,15 +14,21 @@ def scale(settings: Settings, budget: float) -> Settings:
     """
     if budget == 1:
         return settings
-    teacher, distill, sr = settings.teacher, settings.distill, settings.retrospect
+    distill, sr = settings.distill, settings.retrospect
     names = SOURCES.names()
     distilled = {name: distill.of(name) for name in names if getattr(distill, name)}
     retrospected = {name: sr.of(name) for name in names if getattr(sr, name)}
     return settings.model_copy(
         update={
-            "teacher": teacher.model_copy(
-                update={"epochs": shortened(teacher.epochs, budget)}
-            ),
+            **{
+                name: trained.model_copy(
+                    update={"epochs": shortened(trained.epochs, budget)}
+                )
+                for name, trained in (
+                    ("harden", settings.harden),
+                    ("teacher", settings.teacher),
+                )
+            },
             "distill": distill.model_copy(
                 update={name: own.scaled(budget) for name, own in distilled.items()}
             ),

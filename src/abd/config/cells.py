@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import product
 
-from abd.config.schema import Experiment
+from abd.config.study import Experiment
 
 GUARDS = {
     "none": "plain",

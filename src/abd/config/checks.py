@@ -11,11 +11,12 @@ from abd.config.lengths import lengths, pool_size
 from abd.config.schema import Settings
 from abd.config.sections import Problems
 from abd.config.sources import SOURCES
+from abd.config.triggers import check_trigger
 from abd.data.photos import EMBEDDED
 from abd.errors import AbdError
 from abd.nets import check_name
 from abd.stages import STAGES
-from abd.triggers import TRIGGERS, build_trigger
+from abd.triggers import TRIGGERS
 
 # Rules that are not stages; an experiment becomes a rule of its own name.
 OTHER_RULES = ("all", "report", "rulegraph", "summary")
@@ -59,10 +60,7 @@ def check_names(
 
 def check_cell(cell: Cell, settings: Settings, where: str, problems: Problems) -> None:
     """Note what does not fit together in one cell."""
-    try:
-        build_trigger(cell.trigger, settings.fetch.size)
-    except ValueError as error:
-        problems.note(f"{where}.triggers", error)
+    check_trigger(cell.trigger, settings, where, problems)
     target, n_classes = settings.poison.target, settings.fetch.n_classes
     if target >= n_classes:
         problems.add(

@@ -23,7 +23,7 @@ from abd.data.folders import listing_digest
 from abd.digest import code_digest
 from abd.triggers import TRIGGERS
 
-TRAINING = ("teacher", "surrogate", "distill", "retrospect")
+TRAINING = ("harden", "teacher", "surrogate", "distill", "retrospect")
 MEASURING = ("vaccine", "score", "evaluate")
 OWN_DATA = "abd.data.own"
 
@@ -63,6 +63,8 @@ def _members(stage: str, s: Settings, w: Mapping[str, str]) -> list[dict[str, st
     if stage == "fetch":
         own = s.fetch.path is not None
         members.append({"module": OWN_DATA} if own else DATASETS.identity(w["dataset"]))
+    if stage == "harden":
+        members.append(nets.identity(s.harden.net))
     if stage == "poison":
         members.append(TRIGGERS.identity(w["trigger"]))
     if "teacher" in w:
@@ -89,8 +91,23 @@ def _patches(s: Settings, _: Mapping[str, str]) -> dict[str, Any]:
     return {"patches": s.patches.model_dump(), "size": s.fetch.size}
 
 
+def _harden(s: Settings, _: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "images": _images(s),
+        "harden": s.harden.model_dump(),
+        "target": s.poison.target,
+    }
+
+
 def _poison(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
-    return {"trigger": w["trigger"], "poison": s.poison.model_dump(), "size": s.fetch.size}
+    trigger = w["trigger"]
+    return {
+        "trigger": trigger,
+        "variant": s.poison.variants.get(trigger),
+        "assets": s.poison.assets.get(trigger, {}),
+        "poison": s.poison.model_dump(include={"rate", "holdout", "target"}),
+        "size": s.fetch.size,
+    }
 
 
 def _images(s: Settings) -> dict[str, Any]:
@@ -200,6 +217,7 @@ def _evaluate(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
 _SLICES = {
     "fetch": _fetch,
     "patches": _patches,
+    "harden": _harden,
     "poison": _poison,
     "teacher": _teacher,
     "surrogate": _surrogate,

@@ -9,6 +9,7 @@ from abd.config.cells import GUARDS, Cell
 from abd.config.schema import Settings
 from abd.config.sources import settings_class
 from abd.data.photos import EMBEDDED
+from abd.triggers import needs_hard_images
 
 SR_DEFENSES = ("sr", "sv_sr", "abd")
 TEACHER = "{dataset}/{trigger}/{teacher}-t{teacher_seed}"
@@ -17,6 +18,10 @@ STUDENT = f"{TEACHER}/{{source}}/{{student}}-s{{seed}}"
 FILES = {
     "fetch": ("results/fetch/{dataset}", ["dataset.npz", "statistics.json"]),
     "patches": ("results/patches/{dataset}", ["patches.npz"]),
+    "harden": (
+        "results/harden/{dataset}",
+        ["hard.npz", "manifest.json", "preview.png", "history.jsonl"],
+    ),
     "poison": (
         "results/poison/{dataset}/{trigger}",
         ["poisoned.npz", "test.npz", "manifest.json", "preview.png"],
@@ -94,6 +99,16 @@ def photo_files(settings: Settings) -> list[str]:
     return [photo for photo in settings.patches.photos if photo not in EMBEDDED]
 
 
+def hard_path(trigger: str, dataset: str) -> str | None:
+    """The hard images that a trigger poisons; None if it poisons the images as they are."""
+    return f"results/harden/{dataset}/hard.npz" if needs_hard_images(trigger) else None
+
+
+def asset_files(settings: Settings, trigger: str) -> list[str]:
+    """The files that replace a trigger's own arrays."""
+    return list(settings.poison.assets.get(trigger, {}).values())
+
+
 def metrics_path(cell: Cell) -> str:
     """The metrics of a cell's student."""
     return f"results/evaluate/{cell.student_key}/{cell.defense}/metrics.json"
@@ -139,6 +154,8 @@ def _stages(cell: Cell) -> Iterator[tuple[str, str]]:
     """The stages that a cell's student comes from, and the guard of distill."""
     for stage in ("fetch", "poison", "teacher", "evaluate_teacher"):
         yield stage, ""
+    if needs_hard_images(cell.trigger):
+        yield "harden", ""
     if settings_class(cell.source).pool == "patches":
         yield "patches", ""
     if cell.guard != "first":

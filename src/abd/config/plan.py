@@ -13,8 +13,9 @@ from abd.config.budget import scale
 from abd.config.cells import Cell, expand
 from abd.config.checks import check_cell, check_experiment, check_names
 from abd.config.found import own_names
-from abd.config.schema import SECTIONS, Settings, Top
+from abd.config.schema import SECTIONS, Settings
 from abd.config.sections import Problems, read_settings, read_top
+from abd.config.study import Top
 from abd.data import DATASETS
 from abd.errors import AbdError
 

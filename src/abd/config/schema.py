@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, create_model
 
+from abd.config.attack import Harden, Poison, Teacher
 from abd.config.fields import (
-    BatchSize,
     Count,
     Float,
     Fraction,
@@ -29,7 +29,6 @@ from abd.config.sources import SOURCES, SourceSettings, settings_class
 
 Triple = tuple[Float, Float, Float]
 Scale = tuple[Rate, Rate, Rate]
-Defense = Literal["none", "sv", "sr", "sv_sr", "abd"]
 
 
 def _registered(name: str) -> str:
@@ -39,43 +38,6 @@ def _registered(name: str) -> str:
 
 
 SourceName = Annotated[str, AfterValidator(_registered)]
-
-
-class Numerics(Section):
-    """How numbers are computed; nothing is switched on because a machine has it.
-
-    dtype: of the convolutions while networks are trained; what is measured or decided
-    is computed in float32 all the same.
-    """
-
-    device: Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")]
-    dtype: Literal["float32", "bfloat16"]
-    threads: Count
-    deterministic: bool
-
-
-class Grid(Section):
-    """A product of lists: every trigger with every source, defense and seed."""
-
-    dataset: str
-    triggers: Annotated[list[str], Field(min_length=1)]
-    teacher: str
-    student: str
-    sources: Annotated[list[str], Field(min_length=1)]
-    defenses: Annotated[list[Defense], Field(min_length=1)]
-    teacher_seed: Whole
-    seeds: Annotated[list[Whole], Field(min_length=1)]
-
-
-class Experiment(Section):
-    """A named union of grids; `title` heads its report.
-
-    `reproduces` is the item of the paper that it is about; its figures are shown beside.
-    """
-
-    title: str
-    reproduces: str | None = None
-    grids: Annotated[list[Grid], Field(min_length=1)]
 
 
 class Fetch(Section):
@@ -118,29 +80,6 @@ class Patches(Section):
     n: Count
     seed: Whole
     recipe: Recipe
-
-
-class Poison(Section):
-    """The poisoned part of the training set."""
-
-    rate: Annotated[Float, Field(gt=0, lt=1)]
-    holdout: Fraction
-    target: Whole
-
-
-class Teacher(Section):
-    """Supervised training of the teacher."""
-
-    optimizer: Literal["sgd", "adam"]
-    lr: Rate
-    momentum: Fraction
-    weight_decay: NonNegative
-    batch: BatchSize
-    epochs: Count
-    crop_pad: Whole
-    hflip: bool
-    select: Literal["best", "last"]
-    min_asr: Probability
 
 
 class Surrogate(Section):
@@ -245,6 +184,7 @@ class Settings(Section):
 
     fetch: Fetch
     patches: Patches
+    harden: Harden
     poison: Poison
     teacher: Teacher
     surrogate: Surrogate
@@ -270,12 +210,3 @@ def section_model(name: str) -> type[Section]:
     else:
         return model
     return create_model(model.__name__, __base__=model, **own)
-
-
-class Top(Section):
-    """The keys of params.yaml that are not sections of stages."""
-
-    run: Annotated[list[str], Field(min_length=1)]
-    budget: Annotated[Float, Field(gt=0, le=1)]
-    numerics: Numerics
-    experiments: dict[str, Experiment]

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from abd.config.found import with_found
-from abd.config.schema import SECTIONS, Settings, Top, section_model
+from abd.config.schema import SECTIONS, Settings, section_model
+from abd.config.study import Top
 from abd.errors import AbdError
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -16,8 +16,8 @@ from pydantic import Field
 
 from abd.config import Cell
 from abd.config.fields import Float, Section, Share
-from abd.config.schema import Defense
 from abd.config.sections import Problems, validate
+from abd.config.study import Defense
 from abd.errors import AbdError
 
 VACCINE_ALONE = "the paper's ABD is the vaccine alone here"

@@ -11,6 +11,7 @@ from abd.report.cells import Measured
 from abd.report.diagnosis import diagnosis
 from abd.report.paper import ScoreAuc
 from abd.report.read import read_result
+from abd.report.triggers import contact_sheet, examples_of
 from abd.storage.files import read_json
 
 if TYPE_CHECKING:
@@ -47,13 +48,19 @@ def make_plots(
     """
     plots = [
         Plot(
+            "triggers",
+            "Side by side",
+            "One test image with every trigger; below it the teacher's Acc / ASR, %.",
+            contact_sheet(examples_of(cells)),
+        ),
+        Plot(
             "curves",
             "Over training",
             "Attack success (top) and clean accuracy (bottom) while the student learns; "
             "of several seeds the mean, in a band of one standard deviation. "
             "Only the monitor looks at test data; nothing learns from it.",
             figures.curves(cells),
-        )
+        ),
     ]
     histogram = figures.scores(cells)
     if histogram is not None:

@@ -43,9 +43,14 @@ STAGES = {
         inputs=("photos*",),
         outputs=("patches",),
     ),
+    "harden": Stage(
+        help="make hard images of the target class: a robust network, and an attack on it",
+        inputs=("dataset", "statistics?"),
+        outputs=("hard", "manifest", "preview", "history"),
+    ),
     "poison": Stage(
         help="stamp and relabel the attacker's share of the training set",
-        inputs=("dataset",),
+        inputs=("dataset", "hard?", "assets*"),
         outputs=("poisoned", "test", "manifest", "preview"),
     ),
     "teacher": Stage(

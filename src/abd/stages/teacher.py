@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import torch
 from torch import nn
 
 from abd.errors import AbdError
 from abd.metrics import EvalSet, evaluate
 from abd.nets import build_net
-from abd.optim import OptimizerSpec
-from abd.pixels import to_pixels
-from abd.schedules import cosine
 from abd.seeding import torch_stream
 from abd.stages.drive import Driver
 from abd.stages.job import Job
 from abd.stages.load import normalization, place, use_numerics
+from abd.stages.supervised import make_training
 from abd.stages.testset import load_test
 from abd.storage.arrays import read_arrays, read_dataset
 from abd.storage.checkpoints import write_net
 from abd.storage.results import write_history
-from abd.training import Training
 
 
 def run(job: Job) -> None:
@@ -35,21 +31,13 @@ def run(job: Job) -> None:
 
     init = torch_stream(config["seed"], "teacher", "init")
     net = place(build_net(config["net"], dataset.n_classes, init), device)
-    training = Training(
+    training = make_training(
+        settings,
         net,
-        to_pixels(images).to(device),
-        torch.from_numpy(labels).to(device),
+        images,
+        labels,
         normalization(job),
-        OptimizerSpec(
-            settings["optimizer"],
-            cosine(settings["lr"], settings["epochs"]),
-            settings["momentum"],
-            settings["weight_decay"],
-        ),
         seed=config["seed"],
-        batch=settings["batch"],
-        crop_pad=settings["crop_pad"],
-        hflip=settings["hflip"],
         judge=lambda net: _judge(net, test),
         select_best=settings["select"] == "best",
     )

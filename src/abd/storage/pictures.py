@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from abd.errors import AbdError
 from abd.storage.files import replacing
 
 SIDE = 64  # pixels of one image in the picture, at least
@@ -28,3 +29,26 @@ def write_picture(path: Path, images: np.ndarray) -> None:
             tile[..., 3] = 255
     with replacing(path) as temporary:
         Image.fromarray(sheet).save(temporary, "PNG")
+
+
+def read_picture(path: Path, n_rows: int) -> np.ndarray:
+    """Read the images of a picture of `n_rows` rows, enlarged as `write_picture` did.
+
+    Returns uint8 (rows, columns, side, side, 3); AbdError where it is no such picture.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            sheet = np.asarray(image.convert("RGB"))
+    except (OSError, UnidentifiedImageError) as error:
+        raise AbdError(f"{path}: expected a picture, got {error}") from None
+    step, rest = divmod(len(sheet) + GAP, n_rows)
+    n_cols, rest_of_row = divmod(sheet.shape[1] + GAP, step)
+    if rest or rest_of_row:
+        raise AbdError(
+            f"{path}: expected {n_rows} rows of square images, got {sheet.shape[:2]} pixels"
+        )
+    padded = np.pad(sheet, ((0, GAP), (0, GAP), (0, 0)))
+    tiles = padded.reshape(n_rows, step, n_cols, step, 3).swapaxes(1, 2)
+    return tiles[:, :, : step - GAP, : step - GAP]

@@ -6,6 +6,7 @@ Patches keep their size and their distance to the corner at every image size.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -45,11 +46,19 @@ def _grey(rows: list[list[int]]) -> np.ndarray:
     return np.repeat(np.array(rows, np.uint8)[:, :, None], 3, axis=2)
 
 
-def badnet_grid(size: int) -> PatchTrigger:
-    """BadNets' 3x3 checker pattern in the corner (method section 2)."""
-    return PatchTrigger(
-        "badnet_grid", size, _grey([[0, 0, 255], [0, 255, 0], [255, 0, 255]]), margin=0
-    )
+GRID = _grey([[0, 0, 255], [0, 255, 0], [255, 0, 255]])
+# PubFig's grid has its own values, in cells of 10x10 pixels, and is not in the corner:
+# at 224 pixels it lies in rows and columns 32-61.
+PUBFIG_GRID = _grey([[255, 0, 255], [0, 255, 0], [255, 0, 0]]).repeat(10, 0).repeat(10, 1)
+GRIDS = {"corner": (GRID, 0), "pubfig": (PUBFIG_GRID, 224 - 62)}
+
+
+def badnet_grid(
+    size: int, *, variant: Literal["corner", "pubfig"] = "corner"
+) -> PatchTrigger:
+    """BadNets' 3x3 checker pattern, in the corner or as on PubFig (method section 2)."""
+    patch, margin = GRIDS[variant]
+    return PatchTrigger("badnet_grid", size, patch, margin)
 
 
 def badnet_sq(size: int) -> PatchTrigger:

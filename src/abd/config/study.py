@@ -1,0 +1,57 @@
+"""The schema of params.yaml beside the stages' sections: what is run, and how."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from abd.config.fields import Count, Float, Section, Whole
+
+Defense = Literal["none", "sv", "sr", "sv_sr", "abd"]
+
+
+class Numerics(Section):
+    """How numbers are computed; nothing is switched on because a machine has it.
+
+    dtype: of the convolutions while networks are trained; what is measured or decided
+    is computed in float32 all the same.
+    """
+
+    device: Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")]
+    dtype: Literal["float32", "bfloat16"]
+    threads: Count
+    deterministic: bool
+
+
+class Grid(Section):
+    """A product of lists: every trigger with every source, defense and seed."""
+
+    dataset: str
+    triggers: Annotated[list[str], Field(min_length=1)]
+    teacher: str
+    student: str
+    sources: Annotated[list[str], Field(min_length=1)]
+    defenses: Annotated[list[Defense], Field(min_length=1)]
+    teacher_seed: Whole
+    seeds: Annotated[list[Whole], Field(min_length=1)]
+
+
+class Experiment(Section):
+    """A named union of grids; `title` heads its report.
+
+    `reproduces` is the item of the paper that it is about; its figures are shown beside.
+    """
+
+    title: str
+    reproduces: str | None = None
+    grids: Annotated[list[Grid], Field(min_length=1)]
+
+
+class Top(Section):
+    """The keys of params.yaml that are not sections of stages."""
+
+    run: Annotated[list[str], Field(min_length=1)]
+    budget: Annotated[Float, Field(gt=0, le=1)]
+    numerics: Numerics
+    experiments: dict[str, Experiment]
