@@ -218,7 +218,7 @@ def test_a_budget_that_leaves_no_room_for_the_search_is_refused(raw):
         ({"surrogate": {"warm": {"oood": 5}}}, "surrogate.warm.oood: expected one of clean, cmi, ood, zskt, got 'oood'"),
         ({"distill": {"gan": {"batch": 5}}}, "distill.gan: expected no such key"),
         ({"distill": {"ood": None, "by_dataset": {"digits": {"ood": None}}}}, "distill.ood: expected a value, got nothing"),
-        ({"retrospect": {"by_dataset": {"digts": {"rounds": 3}}}}, "retrospect.by_dataset: expected any of cifar10, digits, gtsrb, got 'digts'"),
+        ({"retrospect": {"by_dataset": {"digts": {"rounds": 3}}}}, "retrospect.by_dataset: expected any of cifar10, digits, gtsrb, pubfig, got 'digts'"),
         ({"patches": {"photos": ["china", "china"]}}, "patches.photos: expected every photograph once, got 'china'"),
         ({"patches": {"photos": ["street.jpg"]}}, "patches.photos: expected china or flower, or a file, got 'street.jpg'"),
         ({"patches": {"recipe": {"aspect": 0.5}}}, "patches.recipe.aspect: expected greater than or equal to 1, got 0.5"),
@@ -307,6 +307,32 @@ def test_an_experiment_that_nobody_asked_for_stops_no_other(
         plan.wanted("other")
     with pytest.raises(AbdError, match=r"1 problem\(s\); nothing was started"):
         make_plan({**raw, "run": ["demo", "other"]})
+
+
+def test_all_experiments_but_the_one_with_the_users_images_can_run(raw, tmp_path):
+    plan = make_plan(raw)
+    assert list(plan.set_aside) == ["pubfig"]
+    names = ["demo", "table1", "table2", "table3", "table4", "figure2", "gtsrb"]
+    assert set(names) < plan.cells.keys()
+
+    folder = write_folders(tmp_path / "faces", counts=(50, 2))
+    plan = make_plan(
+        merge(raw, {"fetch": {"by_dataset": {"pubfig": {"path": str(folder)}}}})
+    )
+    assert not plan.set_aside
+    (cell, *_) = plan.wanted("pubfig")
+    assert (cell.teacher, cell.student) == ("resnet-34-imagenet", "resnet-18-imagenet")
+    assert (plan.settings["pubfig"].fetch.size, plan.settings["pubfig"].fetch.n_train) == (
+        224,
+        150,
+    )
+
+
+def test_the_study_can_be_shrunk(raw):
+    names = ["table1", "table2", "table3", "table4", "figure2", "gtsrb"]
+    plan = make_plan({**raw, "budget": 0.05, "run": names})
+    assert plan.settings["gtsrb"].distill.zskt.cycles == 500
+    assert plan.settings["gtsrb"].retrospect.zskt.last == 20
 
 
 def test_a_wrong_value_is_wrong_whoever_needs_it(raw):

@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from abd.config import Cell
+from abd.config import Cell, load_plan
+from abd.config.cells import expand
 from abd.errors import AbdError
 from abd.report.paper import VACCINE_ALONE, Printed, read_paper
 
-FILE = Path(__file__).parents[1] / "reports" / "paper.yaml"
+PARAMS = Path(__file__).parents[1] / "params.yaml"
+FILE = PARAMS.parent / "reports" / "paper.yaml"
 GRID = Cell("cifar10", "badnet_grid", "wrn-16-2", 0, "zskt", "wrn-16-1", 0, "none")
 
 
@@ -109,3 +111,50 @@ def test_a_file_that_is_none_is_named(tmp_path, text):
         path.write_text(text)
     with pytest.raises(AbdError, match=r"paper\.yaml: .*expected.*git checkout"):
         read_paper(path)
+
+
+def _cells(name):
+    return expand(load_plan(PARAMS).top.experiments[name])
+
+
+def test_every_figure_belongs_to_the_experiment_that_reproduces_it():
+    """What is printed of an item is what its experiment makes, no more and no less."""
+    contents = yaml.safe_load(FILE.read_text())
+    experiments = load_plan(PARAMS).top.experiments
+    by_item = {e.reproduces: name for name, e in experiments.items() if e.reproduces}
+    assert len(by_item) == 7
+    for item in sorted({part["item"] for part in contents["items"]} - {"Figure 5"}):
+        printed = {
+            (
+                part["dataset"],
+                row["trigger"],
+                part["teacher_net"],
+                source,
+                part["student_net"],
+                defense,
+            )
+            for part in contents["items"]
+            if part["item"] == item
+            for row in part["rows"]
+            for source, defenses in row["students"].items()
+            for defense in defenses
+        }
+        made = {
+            (c.dataset, c.trigger, c.teacher, c.source, c.student, c.defense)
+            for c in _cells(by_item[item])
+        }
+        assert made == printed
+
+
+@pytest.mark.parametrize(
+    ("name", "dataset", "sources"),
+    [("figure2", "cifar10", {"clean", "zskt", "cmi", "ood"}), ("gtsrb", "gtsrb", {"zskt"})],
+)
+def test_figures_without_numbers_have_ten_triggers(name, dataset, sources):
+    cells = _cells(name)
+    assert {(c.dataset, c.defense, c.student) for c in cells} == {
+        (dataset, "none", "wrn-16-1")
+    }
+    assert {c.source for c in cells} == sources
+    assert len(cells) == 10 * len(sources) * 3
+    assert {c.trigger for c in cells} == {c.trigger for c in _cells("table1")}
