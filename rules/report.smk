@@ -2,6 +2,7 @@
 #
 # REQUIRED INPUTS:
 #   every stage's results of the experiment's cells
+#   reports/paper.yaml, the figures that the paper prints
 #   Snakefile and rules/*.smk, for the rule graph
 # OUTPUTS:
 #   reports/summary.json
@@ -38,6 +39,7 @@ rule report:
     """Write an experiment's tables, figures and page."""
     input:
         results=lambda w: stage_files(PLAN.wanted(w.experiment)),
+        paper="reports/paper.yaml",
         rulegraph="reports/rulegraphs/{experiment}.dot",
     output:
         page="reports/pages/{experiment}.html",
@@ -51,6 +53,7 @@ rule report:
     params:
         cells=lambda w: [str(cell) for cell in PLAN.wanted(w.experiment)],
         title=lambda w: PLAN.top.experiments[w.experiment].title,
+        reproduces=lambda w: PLAN.top.experiments[w.experiment].reproduces,
         code=report_digest(),
         # The page's last line says these.
         budget=PLAN.top.budget,
@@ -59,15 +62,17 @@ rule report:
     shell:
         """
         exec abd report --params "$ABD_PLAN" --experiment {wildcards.experiment:q} \
-            --rulegraph {input.rulegraph:q} --page {output.page:q} \
-            --table {output.table:q} --figures {output.figures:q} >{log:q} 2>&1
+            --paper {input.paper:q} --rulegraph {input.rulegraph:q} \
+            --page {output.page:q} --table {output.table:q} \
+            --figures {output.figures:q} >{log:q} 2>&1
         """
 
 
 rule summary:
     """Write one record per cell of everything in `run`."""
     input:
-        stage_files(PLAN.wanted()),
+        results=stage_files(PLAN.wanted()),
+        paper="reports/paper.yaml",
     output:
         "reports/summary.json",
     log:
@@ -75,9 +80,13 @@ rule summary:
     localrule: True
     params:
         cells={name: [str(cell) for cell in PLAN.wanted(name)] for name in PLAN.top.run},
+        reproduces=[PLAN.top.experiments[name].reproduces for name in PLAN.top.run],
         code=report_digest(),
     shell:
-        'exec abd summary --params "$ABD_PLAN" --out {output:q} > {log:q} 2>&1'
+        """
+        exec abd summary --params "$ABD_PLAN" --paper {input.paper:q} --out {output:q} \
+            >{log:q} 2>&1
+        """
 
 
 for _name in PLAN.cells:
@@ -88,4 +97,15 @@ for _name in PLAN.cells:
         input:
             report_files([_name]),
             stage_files(PLAN.wanted(_name)),
+        localrule: True
+
+
+# Asked for all the same, they say what they lack.
+for _name in PLAN.set_aside:
+
+    rule:
+        name:
+            _name
+        input:
+            lambda w, name=_name: PLAN.wanted(name),
         localrule: True

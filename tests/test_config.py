@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from abd.config import Cell, load_plan, make_plan
+from abd.config.budget import scale
 from abd.config.jobs import job_spec
 from abd.config.paths import (
     asset_files,
@@ -39,6 +40,7 @@ JOBS = {
     "vaccine": WILDCARDS,
     "distill": {**WILDCARDS, "guard": "searched"},
     "retrospect": {**WILDCARDS, "defense": "abd"},
+    "score": WILDCARDS,
     "evaluate": {**WILDCARDS, "defense": "abd"},
 }
 
@@ -71,6 +73,7 @@ LEARNING = {
     "vaccine",
     "distill",
     "retrospect",
+    "score",
     "evaluate",
 }
 
@@ -89,6 +92,7 @@ LEARNING = {
             {"distill", "retrospect"},
         ),
         ({"vaccine": {"threshold": 0.5}}, {"vaccine"}),
+        ({"vaccine": {"direction": "shuffled"}}, {"vaccine", "score"}),
         ({"vaccine": {"n_conv": "last_stage"}}, {"vaccine"}),
         ({"retrospect": {"sv": True}}, {"retrospect"}),
         ({"distill": {"guard": {"suspicious_weight": 0.5}}}, {"distill"}),
@@ -108,7 +112,7 @@ LEARNING = {
         ({"harden": {"attack": {"steps": 30}}}, {"harden"}),
         ({"patches": {"seed": 1}}, {"patches"}),
         ({"numerics": {"threads": 2}}, LEARNING),
-        ({"numerics": {"dtype": "bfloat16"}}, LEARNING - {"vaccine", "evaluate"}),
+        ({"numerics": {"dtype": "bfloat16"}}, LEARNING - {"vaccine", "score", "evaluate"}),
         ({"experiments": {"demo": {"title": "x"}}}, set()),
     ],
 )
@@ -151,6 +155,33 @@ def test_budget_scales_lengths_and_nothing_else(raw):
     assert half.distill.ood.lr == whole.distill.ood.lr
 
 
+@pytest.mark.parametrize("budget", [0.5, 0.01, 0.0001])
+def test_budget_keeps_some_of_every_source(raw, budget):
+    """At least 20 cycles or 1 epoch, of a run and of its end; intervals with them."""
+    whole = make_plan(raw).settings["digits"]
+    short = scale(whole, budget)
+    for source, least in (("zskt", 20), ("cmi", 1), ("ood", 1), ("clean", 1)):
+        before, after = (s.distill.of(source) for s in (whole, short))
+        wanted = max(least, round(before.epochs_in_all() * budget))
+        assert after.epochs_in_all() == wanted
+        for interval in ("log_every", "eval_every"):
+            length = getattr(before, interval)
+            assert getattr(after, interval) == max(1, round(length * budget))
+        last = whole.retrospect.of(source).last
+        assert short.retrospect.of(source).last == max(least, round(last * budget))
+
+
+def test_a_budget_that_leaves_no_room_for_the_search_is_refused(raw):
+    grids = [{**raw["experiments"]["demo"]["grids"][0], "sources": ["zskt"]}]
+    own = {"digits": {"zskt": {"cycles": 80000}}}
+    raw = merge(raw, {"experiments": {"demo": {"grids": grids}}})
+    raw = merge(raw, {"distill": {"by_dataset": own}, "surrogate": {"by_dataset": None}})
+    make_plan({**raw, "budget": 0.001})
+    with pytest.raises(AbdError) as caught:
+        make_plan({**raw, "budget": 0.0005})
+    assert "surrogate.warm.zskt: expected less than lambda = 20" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -187,7 +218,7 @@ def test_budget_scales_lengths_and_nothing_else(raw):
         ({"surrogate": {"warm": {"oood": 5}}}, "surrogate.warm.oood: expected one of clean, cmi, ood, zskt, got 'oood'"),
         ({"distill": {"gan": {"batch": 5}}}, "distill.gan: expected no such key"),
         ({"distill": {"ood": None, "by_dataset": {"digits": {"ood": None}}}}, "distill.ood: expected a value, got nothing"),
-        ({"retrospect": {"by_dataset": {"digts": {"rounds": 3}}}}, "retrospect.by_dataset: expected any of cifar10, digits, gtsrb, got 'digts'"),
+        ({"retrospect": {"by_dataset": {"digts": {"rounds": 3}}}}, "retrospect.by_dataset: expected any of cifar10, digits, gtsrb, pubfig, got 'digts'"),
         ({"patches": {"photos": ["china", "china"]}}, "patches.photos: expected every photograph once, got 'china'"),
         ({"patches": {"photos": ["street.jpg"]}}, "patches.photos: expected china or flower, or a file, got 'street.jpg'"),
         ({"patches": {"recipe": {"aspect": 0.5}}}, "patches.recipe.aspect: expected greater than or equal to 1, got 0.5"),
@@ -244,6 +275,70 @@ def test_wrong_grids_are_named(raw, key, value, message):
     with pytest.raises(AbdError) as caught:
         make_plan(raw)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sections", "message"),
+    [
+        ("triggers", ["nope"], {}, "experiments.other.grids.triggers: expected one of "),
+        ("dataset", "mnist", {}, "experiments.other.grids.dataset: expected one of "),
+        (
+            "dataset",
+            "mnist",
+            {"poison": {"by_dataset": {"mnist": {"rate": 0.2}}}},
+            "experiments.other.grids.dataset: expected one of ",
+        ),
+        ("sources", ["cmi"], {"surrogate": {"warm": {"cmi": 5000}}}, "surrogate.warm.cmi: expected less than lambda"),
+    ],
+)  # fmt: skip
+def test_an_experiment_that_nobody_asked_for_stops_no_other(
+    raw, key, value, sections, message
+):
+    """It is set aside with what is wrong with it, and says so when it is asked for."""
+    grid = {**raw["experiments"]["demo"]["grids"][0], key: value}
+    other = {"experiments": {"other": {"title": "x", "grids": [grid]}}}
+    raw = merge(merge(raw, other), sections)
+    plan = make_plan(raw)
+    assert plan.wanted() == plan.wanted("demo")
+    assert "other" not in plan.cells
+    (line,) = plan.set_aside["other"]
+    assert line.startswith(message)
+    with pytest.raises(AbdError, match="experiment other cannot run; nothing was started"):
+        plan.wanted("other")
+    with pytest.raises(AbdError, match=r"1 problem\(s\); nothing was started"):
+        make_plan({**raw, "run": ["demo", "other"]})
+
+
+def test_all_experiments_but_the_one_with_the_users_images_can_run(raw, tmp_path):
+    plan = make_plan(raw)
+    assert list(plan.set_aside) == ["pubfig"]
+    names = ["demo", "table1", "table2", "table3", "table4", "figure2", "gtsrb"]
+    assert set(names) < plan.cells.keys()
+
+    folder = write_folders(tmp_path / "faces", counts=(50, 2))
+    plan = make_plan(
+        merge(raw, {"fetch": {"by_dataset": {"pubfig": {"path": str(folder)}}}})
+    )
+    assert not plan.set_aside
+    (cell, *_) = plan.wanted("pubfig")
+    assert (cell.teacher, cell.student) == ("resnet-34-imagenet", "resnet-18-imagenet")
+    assert (plan.settings["pubfig"].fetch.size, plan.settings["pubfig"].fetch.n_train) == (
+        224,
+        150,
+    )
+
+
+def test_the_study_can_be_shrunk(raw):
+    names = ["table1", "table2", "table3", "table4", "figure2", "gtsrb"]
+    plan = make_plan({**raw, "budget": 0.05, "run": names})
+    assert plan.settings["gtsrb"].distill.zskt.cycles == 500
+    assert plan.settings["gtsrb"].retrospect.zskt.last == 20
+
+
+def test_a_wrong_value_is_wrong_whoever_needs_it(raw):
+    raw = merge(raw, {"run": ["demo"], "distill": {"zskt": {"lr": -1}}})
+    with pytest.raises(AbdError, match=r"distill\.zskt\.lr: expected greater than 0"):
+        make_plan(raw)
 
 
 @pytest.mark.parametrize("name", ["a/b", "teacher", "distill_plain", "all", "2nd", ""])
@@ -405,6 +500,7 @@ def test_every_stage_of_a_cell_is_wanted():
         "vaccine",
         "distill",
         "retrospect",
+        "score",
         "evaluate",
     }
 
@@ -525,6 +621,8 @@ def test_names_of_own_data_must_be_folders(raw, name):
 
 
 def test_the_signs_have_their_own_teacher(raw):
+    grid = {**raw["experiments"]["demo"]["grids"][0], "dataset": "gtsrb"}
+    raw["experiments"]["signs"] = {"title": "signs", "grids": [grid]}
     own = make_plan(raw).settings["gtsrb"]
     assert own.poison.target == 1
     assert (own.teacher.optimizer, own.teacher.lr, own.teacher.batch) == ("adam", 1e-3, 256)

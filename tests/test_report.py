@@ -1,5 +1,6 @@
 """Reports of hand-made results: what is grouped, named, averaged and drawn."""
 
+import json
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -9,11 +10,13 @@ import pytest
 
 from abd.cli import main
 from abd.config import Cell, load_plan
-from abd.config.paths import history_paths, metrics_path, teacher_metrics_path
+from abd.config.paths import history_paths, metrics_path, score_path, teacher_metrics_path
 from abd.history import Record
 from abd.report import figures, rulegraph
-from abd.report.cells import measured, vaccine_path
+from abd.report.cells import Results, measured, vaccine_path
+from abd.report.diagnosis import diagnosis
 from abd.report.groups import make_groups
+from abd.report.missing import count, missing_cells
 from abd.report.table import make_table, markdown
 from abd.report.triggers import Example, contact_sheet, examples_of
 from abd.storage.arrays import write_arrays
@@ -22,6 +25,7 @@ from abd.storage.pictures import write_picture
 from abd.storage.results import write_history
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
+PAPER = PARAMS.parent / "reports" / "paper.yaml"
 CELL = Cell("digits", "badnet_sq", "wrn-16-2", 0, "ood", "wrn-16-1", 0, "none")
 
 
@@ -39,9 +43,11 @@ def results(tmp_path, monkeypatch):
 
 
 def _write(cell):
-    write_json(Path(teacher_metrics_path(cell)), {"acc": 0.9, "asr": 1.0})
+    counts = {"n_target": 360, "n_stamped": 360}
+    write_json(Path(teacher_metrics_path(cell)), {"acc": 0.9, "asr": 1.0, **counts})
     acc = 0.5 + 0.1 * cell.seed
-    write_json(Path(metrics_path(cell)), {"acc": acc, "asr": 0.25})
+    counts = {"n_target": 90, "n_stamped": 360}
+    write_json(Path(metrics_path(cell)), {"acc": acc, "asr": 0.25, **counts})
     for path in history_paths(cell):
         write_history(Path(path), [])
     points = [Record(step, {"acc": acc * step / 20, "asr": 1.0}) for step in (10, 20)]
@@ -54,6 +60,13 @@ def _write(cell):
         write_arrays(
             vaccine_path(cell).with_name("scores.npz"), scores=scores, weights=np.ones(50)
         )
+
+        folder = Path(score_path(cell)).parent
+        verdict = {"auc": 0.75, "found": False, "trial": 0}
+        write_json(folder / "score.json", verdict)
+        ends = np.array([0.0, 1.0])
+        write_arrays(folder / "roc.npz", fpr=ends, tpr=ends)
+        write_arrays(folder / "scores.npz", clean=scores[0], stamped=scores[0] - 1)
 
     poison = Path(f"results/poison/{cell.dataset}/{cell.trigger}")
     manifest = {"n_poisoned": 1, "n_train": 10, "target_name": "0"}
@@ -143,12 +156,23 @@ def test_every_part_makes_a_group(results, part, other, name):
     assert [len(g.members) for g in groups] == [1, 1]
 
 
+def test_the_score_is_drawn_per_group_with_its_auc(results):
+    cells = results([replace(CELL, defense="abd", seed=seed) for seed in (0, 1)])
+    roc, histogram = _panels(diagnosis(cells))
+    assert roc.get_title(loc="left") == "badnet_sq, ood"
+    assert [text.get_text() for text in roc.get_legend().get_texts()] == [
+        f"seed {seed}: AUC 0.750, no vaccine" for seed in (0, 1)
+    ]
+    assert len(histogram.patches) == 3
+    assert diagnosis(results([CELL])) is None
+
+
 def test_several_seeds_give_mean_and_deviation(results):
     cells = results([replace(CELL, seed=seed) for seed in (0, 1, 2)])
     table = make_table(cells)
     assert table.rows[0].students == ("60.0 ± 10.0 / 25.0 ± 0.0",)
     assert table.common.endswith("3 seeds")
-    assert "60.0 ± 10.0 / 25.0 ± 0.0" in markdown(table)
+    assert "60.0 ± 10.0 / 25.0 ± 0.0" in markdown(table.header(), table.lines())
 
     asr, acc = _panels(figures.curves(cells))
     (line,) = acc.lines
@@ -204,6 +228,9 @@ DAMAGED = [
     f"results/vaccine/{KEY}/ood/wrn-16-1-s0/vaccine.json",
     f"results/vaccine/{KEY}/ood/wrn-16-1-s0/scores.npz",
     f"results/retrospect/{KEY}/ood/wrn-16-1-s0/sr/history.jsonl",
+    f"results/score/{KEY}/ood/wrn-16-1-s0/score.json",
+    f"results/score/{KEY}/ood/wrn-16-1-s0/roc.npz",
+    f"results/score/{KEY}/ood/wrn-16-1-s0/scores.npz",
     "results/poison/digits/badnet_sq/manifest.json",
     "graph.dot",
 ]
@@ -217,7 +244,8 @@ def report(results, capsys):
     Path("graph.dot").write_text(dot)
 
     def run(*arguments):
-        status = main([*arguments, "--params", str(PARAMS)])
+        paper = [] if "--paper" in arguments else ["--paper", str(PAPER)]
+        status = main([*arguments, "--params", str(PARAMS), *paper])
         return status, capsys.readouterr().err
 
     return run
@@ -236,7 +264,31 @@ def test_a_report_is_written(report):
     assert "student wrn-16-1" in Path("p.html").read_text()
     pictures = {path.name for path in Path("figures").iterdir()}
     assert "preview_digits_badnet_sq.png" in pictures
-    assert {"curves.png", "scores.png", "rulegraph.png", "triggers.png"} < pictures
+    drawn = ("triggers", "curves", "scores", "diagnosis", "rulegraph")
+    assert {f"{name}.png" for name in drawn} < pictures
+
+
+def test_the_summary_has_counts_and_the_papers_figures(report, tmp_path):
+    assert report("summary", "--out", "s.json") == (0, "")
+    record = json.loads(Path("s.json").read_text())[0]
+    assert (record["n_target"], record["n_stamped"]) == (90, 360)
+    assert record["paper_acc"] is record["paper_asr"] is record["paper_item"] is None
+    assert record["paper_also"] == []
+
+    paper = {"none": [60, 20.1], "abd": [1, 2]}
+    item = {
+        "item": "Table 9",
+        "dataset": "digits",
+        "teacher_net": "wrn-16-2",
+        "student_net": "wrn-16-1",
+        "rows": [{"trigger": "badnet_sq", "students": {"ood": paper}}],
+    }
+    contents = {"score_auc": {"item": "Figure 9", "value": 0.9}, "items": [item]}
+    Path("paper.yaml").write_text(json.dumps(contents))
+    report("summary", "--out", "s.json", "--paper", "paper.yaml")
+    record = json.loads(Path("s.json").read_text())[0]
+    assert (record["defense"], record["paper_item"]) == ("none", "Table 9")
+    assert (record["paper_acc"], record["paper_asr"]) == (0.6, 0.201)
 
 
 @pytest.mark.parametrize("command", [[*REPORT, "--experiment", "nope"], ["show", "nope"]])
@@ -270,12 +322,54 @@ def test_a_truncated_result_is_named(report, path):
     assert not Path("figures").exists()
 
 
-@pytest.mark.parametrize("path", [Path(name) for name in DAMAGED])
-def test_a_lost_result_is_named(report, path):
+@pytest.mark.parametrize("path", [Path(DAMAGED[i]) for i in (0, 8, 9)])
+def test_a_result_that_all_need_is_named_where_it_is_lost(report, path):
     path.unlink()
     status, error = report(*REPORT, "--experiment", "demo", "--rulegraph", "graph.dot")
     assert status == 1
     _is_one_line(error, str(path), "got no file; make it with: snakemake -c2")
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        (Path(DAMAGED[i]), name)
+        for i, name in ((1, "SR"), (2, "ABD"), (3, "ABD"), (4, "SR"), (6, "ABD"))
+    ],
+)
+def test_a_partly_finished_experiment_has_a_report(report, path, name, capsys):
+    """It says which students have not run, and shows the others."""
+    path.unlink()
+    assert report("report", "--experiment", "demo") == (0, "")
+    page, table = (Path(f"reports/pages/demo.{end}").read_text() for end in ("html", "md"))
+    lacking = f"badnet_sq, ood: {name}, seed 0"
+    for text in (page, table):
+        assert "1 of 6 students have not run" in text
+        assert lacking in text
+    row = next(line for line in table.splitlines() if line.startswith("| badnet_sq | ood"))
+    assert row.count("| missing |") == 1
+    assert row.count(" / ") == 1 + 4
+    assert main(["show", "--params", str(PARAMS), "--paper", str(PAPER)]) == 0
+    shown = capsys.readouterr().out
+    assert lacking in shown
+    assert "demo.html" in shown
+
+    status, error = report("summary", "--out", "s.json")
+    assert status == 1, "the summary is of whole experiments"
+    _is_one_line(error, str(path), "make it with: snakemake -c2 demo")
+
+
+def test_missing_seeds_are_named_together(results):
+    cells = [
+        replace(CELL, seed=seed, trigger=t) for t in ("blend", "sig") for seed in (0, 1, 2)
+    ]
+    (first,) = results(cells[:1])
+    partly = Results("x", [first], cells[1:])
+    assert missing_cells(partly) == [
+        "blend, ood: no defense, seeds 1, 2",
+        "sig, ood: no defense, seeds 0, 1, 2",
+    ]
+    assert count(partly) == "5 of 6"
 
 
 def test_results_of_the_wrong_kind_are_named(report):

@@ -18,6 +18,7 @@ EXAMPLES = """\
 examples:
   snakemake -c2                 run what params.yaml asks for, stage by stage
   abd show                      print the tables of what params.yaml asks for
+  abd report --experiment NAME  write a page of what has run so far
   abd track sync                send finished runs to MLflow
   abd teacher --help            what a single stage takes (the rules call these)
 """
@@ -50,17 +51,22 @@ def _parser() -> argparse.ArgumentParser:
     for name, stage in STAGES.items():
         _add_stage(commands, name, stage)
 
-    report = commands.add_parser("report", help="write an experiment's tables and page")
+    report = commands.add_parser(
+        "report", help="write an experiment's tables and page, as far as it has run"
+    )
     report.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE")
     report.add_argument("--experiment", required=True, metavar="NAME")
+    _add_paper(report)
     report.add_argument("--rulegraph", type=Path, metavar="DOT", help="from snakemake")
-    report.add_argument("--page", type=Path, required=True, metavar="HTML")
-    report.add_argument("--table", type=Path, required=True, metavar="MD")
-    report.add_argument("--figures", type=Path, required=True, metavar="FOLDER")
+    for option, metavar in (("page", "HTML"), ("table", "MD"), ("figures", "FOLDER")):
+        report.add_argument(
+            f"--{option}", type=Path, metavar=metavar, help="below reports/ if left out"
+        )
     report.set_defaults(call=_report)
 
     summary = commands.add_parser("summary", help="write one record per cell, as JSON")
     summary.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE")
+    _add_paper(summary)
     summary.add_argument("--out", type=Path, required=True, metavar="JSON")
     summary.set_defaults(call=_summary)
 
@@ -72,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         help="those in `run` where none is named",
     )
     show.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE")
+    _add_paper(show)
     show.add_argument(
         "--finished", action="store_true", help="pass over what has not run yet"
     )
@@ -83,6 +90,16 @@ def _parser() -> argparse.ArgumentParser:
     sync.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER")
     sync.set_defaults(call=_sync)
     return parser
+
+
+def _add_paper(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--paper",
+        type=Path,
+        default=Path("reports/paper.yaml"),
+        metavar="FILE",
+        help="the figures that the paper prints",
+    )
 
 
 def _add_stage(
@@ -138,28 +155,36 @@ def _files(arguments: argparse.Namespace, names: Iterable[str]) -> dict[str, Pat
 
 
 def _report(arguments: argparse.Namespace) -> None:
+    from abd.config.paths import report_files
     from abd.report.write import write_report
 
+    page, table, figures = map(Path, report_files([arguments.experiment]))
     write_report(
         arguments.params,
         arguments.experiment,
+        paper=arguments.paper,
         dot=arguments.rulegraph,
-        page=arguments.page,
-        table=arguments.table,
-        folder=arguments.figures,
+        page=arguments.page or page,
+        table=arguments.table or table,
+        folder=arguments.figures or figures,
     )
 
 
 def _summary(arguments: argparse.Namespace) -> None:
     from abd.report.summary import write_summary
 
-    write_summary(arguments.params, arguments.out)
+    write_summary(arguments.params, arguments.paper, arguments.out)
 
 
 def _show(arguments: argparse.Namespace) -> None:
     from abd.report.terminal import show
 
-    show(arguments.params, arguments.experiments, only_finished=arguments.finished)
+    show(
+        arguments.params,
+        arguments.paper,
+        arguments.experiments,
+        only_finished=arguments.finished,
+    )
 
 
 def _sync(arguments: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 
 from abd.config.sections import merge
 
@@ -17,6 +18,7 @@ PARTS = (
     "rules",
     "profiles",
     "params.yaml",
+    "reports/paper.yaml",
     "dvc.yaml",
     ".dvcignore",
     ".gitignore",
@@ -130,11 +132,9 @@ def make_workflow(folder):
         if source.is_dir():
             shutil.copytree(source, folder / name)
         elif source.exists():
+            (folder / name).parent.mkdir(exist_ok=True)
             shutil.copy(source, folder / name)
     workflow = Workflow(folder)
-    path = folder / "params.yaml"
-    params = yaml.safe_load(path.read_text()) | {"experiments": {}}
-    path.write_text(yaml.safe_dump(params))
     workflow.edit(TINY)
     return workflow
 
@@ -147,10 +147,17 @@ def workflow(tmp_path):
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
-    """A workflow that has run, not to be changed."""
-    workflow = make_workflow(tmp_path_factory.mktemp("finished"))
-    workflow.snakemake()
-    return workflow
+    """A workflow that has run, not to be changed; one for all processes of the suite."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder, done = shared / "finished", shared / "finished.done"
+    with FileLock(shared / "finished.lock"):
+        if not done.exists():
+            folder.mkdir()
+            make_workflow(folder).snakemake()
+            done.touch()
+    return Workflow(folder)
 
 
 @pytest.fixture

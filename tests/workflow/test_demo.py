@@ -3,10 +3,12 @@
 import json
 import re
 
+import numpy as np
 import pytest
 
 from abd.config import load_plan
 from abd.config.paths import stage_files
+from abd.storage.arrays import read_arrays
 from abd.storage.files import sha256
 from tests.workflow.conftest import TINY, jobs_in
 
@@ -47,6 +49,22 @@ def test_rounds_are_not_done_twice(finished):
     assert sr["facts"] == {"rounds": LAST}
 
 
+def test_the_score_is_diagnosed(finished):
+    """Without a vaccine it is of the first draw; the AUC is the Mann-Whitney statistic."""
+    folder = finished.folder / f"results/score/{KEY}"
+    verdict = json.loads((folder / "score.json").read_text())
+    assert (verdict["found"], verdict["trial"]) == (False, 0)
+    scores, roc = (read_arrays(folder / name) for name in ("scores.npz", "roc.npz"))
+    clean, stamped = scores["clean"], scores["stamped"]
+    assert (len(clean), len(stamped)) == (verdict["n_clean"], verdict["n_stamped"])
+    lower = stamped[:, None] < clean
+    ties = stamped[:, None] == clean
+    assert verdict["auc"] == pytest.approx(lower.mean() + ties.mean() / 2)
+    for rate in (roc["fpr"], roc["tpr"]):
+        assert (rate[0], rate[-1]) == (0, 1)
+        assert (np.diff(rate) >= 0).all()
+
+
 def test_the_accepted_branch(copied):
     """With a threshold of nothing the first draw is a vaccine: distilled, no SR."""
     copied.edit({"vaccine": {"threshold": 0.0, "n_sigmas": 0.5}})
@@ -83,7 +101,7 @@ REPORT = {"report": 1, "summary": 1, "all": 1}
     [
         ({"retrospect": {"rounds": 3}}, {"retrospect_abd": 1, "evaluate": 1, **REPORT}),
         ({"experiments": {"demo": {"title": "another"}}}, {"report": 1, "all": 1}),
-        ({"vaccine": {"threshold": 0.5}}, {"vaccine": 1, "distill_searched": 1, "retrospect_abd": 1, "evaluate": 1, **REPORT}),
+        ({"vaccine": {"threshold": 0.5}}, {"vaccine": 1, "score": 1, "distill_searched": 1, "retrospect_abd": 1, "evaluate": 1, **REPORT}),
     ],
 )  # fmt: skip
 def test_an_edit_plans_what_it_concerns(copied, changes, jobs):
@@ -206,6 +224,7 @@ def test_show_prints_the_table(finished):
     assert "reports/pages/demo.html" in text
 
 
+@pytest.mark.slow
 def test_the_table_is_of_what_was_asked_for_with_config(copied):
     copied.edit({"experiments": {"bare": BARE}})
     shown = copied.snakemake("--config", "run=[bare]").stdout
@@ -225,7 +244,7 @@ def test_the_page_is_self_contained(finished):
     page = (finished.folder / "reports/pages/demo.html").read_text()
     assert not re.findall(r"(?:src|href)=\"(?!data:|#)[^\"]*", page)
     assert not re.findall(r"url\((?!#)[^)]*|@import|<script|<link", page)
-    assert page.count("<svg") == 4
+    assert page.count("<svg") == 5
     assert page.count("data:image/png;base64,") == 2, "preview and contact sheet"
     assert "prefers-color-scheme: dark" in page
     table = (finished.folder / "reports/pages/demo.md").read_text()
@@ -233,6 +252,7 @@ def test_the_page_is_self_contained(finished):
         "triggers",
         "curves",
         "scores",
+        "diagnosis",
         "rulegraph",
         "preview_digits_badnet_sq",
     ):
@@ -254,6 +274,16 @@ def test_an_experiment_that_is_not_in_run(copied):
     assert 'label = "distill_plain"' in bare
     assert 'label = "vaccine"' in demo
     assert 'label = "vaccine"' not in bare
+
+
+def test_an_experiment_that_cannot_run_says_so_when_asked_for(copied):
+    grid = {**BARE["grids"][0], "dataset": "mnist"}
+    copied.edit({"experiments": {"later": {"title": "later", "grids": [grid]}}})
+    assert copied.planned() == {}
+    done = copied.snakemake("-n", "later", check=False)
+    assert done.returncode == 1
+    assert "experiment later cannot run; nothing was started" in done.stderr
+    assert "experiments.later.grids.dataset: expected one of " in done.stderr
 
 
 def test_an_edited_rule_file_is_drawn_anew(copied):

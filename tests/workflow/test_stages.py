@@ -147,6 +147,8 @@ def test_the_defenders_stages_know_neither_test_data_nor_trigger(inside):
     for path in (inside.folder / "results").rglob("record.json"):
         record = json.loads(path.read_text())
         if record["stage"] in ("surrogate", "vaccine", "distill", "retrospect"):
+            diagnoses = [p for p in record["inputs"] if "/evaluate/" in p or "/score/" in p]
+            assert not diagnoses
             foreign = [p for p in record["inputs"] if "/poison/" in p]
             assert set(foreign) <= {str(TEST)}
             assert record["stage"] in ("distill", "retrospect") or not foreign

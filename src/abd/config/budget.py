@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abd.config.schema import Settings
-from abd.config.sources import SOURCES
+from abd.config.sources import SOURCES, settings_class
 from abd.config.sources.base import shortened
 
 
 def scale(settings: Settings, budget: float) -> Settings:
     """Return `settings` with epochs, schedules, log intervals and SR length scaled.
 
-    Nothing falls below 1. Cache size and search stay as they are.
+    Nothing falls below 1, cycles not below 20. Cache size and search stay as they are.
     """
     if budget == 1:
         return settings
@@ -34,9 +34,13 @@ def scale(settings: Settings, budget: float) -> Settings:
             ),
             "retrospect": sr.model_copy(
                 update={
-                    name: own.model_copy(update={"last": shortened(own.last, budget)})
+                    name: own.model_copy(update={"last": _last(name, own.last, budget)})
                     for name, own in retrospected.items()
                 }
             ),
         }
     )
+
+
+def _last(source: str, last: int, budget: float) -> int:
+    return shortened(last, budget, settings_class(source).least)

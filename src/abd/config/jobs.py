@@ -24,7 +24,7 @@ from abd.digest import code_digest
 from abd.triggers import TRIGGERS
 
 TRAINING = ("harden", "teacher", "surrogate", "distill", "retrospect")
-MEASURING = ("vaccine", "evaluate")
+MEASURING = ("vaccine", "score", "evaluate")
 OWN_DATA = "abd.data.own"
 
 
@@ -201,6 +201,14 @@ def _guarded(s: Settings, guard: str) -> dict[str, Any]:
     return config
 
 
+def _score(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "images": _images(s),
+        "teacher_net": w["teacher"],
+        "direction": s.vaccine.direction,
+    }
+
+
 def _evaluate(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
     cell = {k: int(v) if k in ("teacher_seed", "seed") else v for k, v in w.items()}
     return {"images": _images(s), "cell": cell}
@@ -216,5 +224,6 @@ _SLICES = {
     "vaccine": _vaccine,
     "distill": _distill,
     "retrospect": _retrospect,
+    "score": _score,
     "evaluate": _evaluate,
 }

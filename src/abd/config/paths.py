@@ -44,6 +44,7 @@ FILES = {
         f"results/retrospect/{STUDENT}/{{defense}}",
         ["student.safetensors", "history.jsonl"],
     ),
+    "score": (f"results/score/{STUDENT}", ["score.json", "roc.npz", "scores.npz"]),
     "evaluate": (f"results/evaluate/{STUDENT}/{{defense}}", ["metrics.json"]),
 }
 
@@ -113,6 +114,11 @@ def metrics_path(cell: Cell) -> str:
     return f"results/evaluate/{cell.student_key}/{cell.defense}/metrics.json"
 
 
+def score_path(cell: Cell) -> str:
+    """The diagnosis of the score of the search that a cell's defense may use."""
+    return f"results/score/{cell.student_key}/score.json"
+
+
 def teacher_metrics_path(cell: Cell) -> str:
     """The metrics of a cell's teacher."""
     return f"results/evaluate/{cell.teacher_key}/teacher/metrics.json"
@@ -157,6 +163,7 @@ def _stages(cell: Cell) -> Iterator[tuple[str, str]]:
         yield "distill", "plain"
     if cell.guard == "searched":
         yield "vaccine", ""
+        yield "score", ""
     if cell.guard != "plain":
         yield "distill", cell.guard
     if cell.defense in SR_DEFENSES:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,50 +22,104 @@ from abd.errors import AbdError
 
 @dataclass(frozen=True)
 class Plan:
-    """A valid params.yaml: its experiments' cells, and the settings per data set."""
+    """A valid params.yaml: its experiments' cells, and the settings per data set.
+
+    `set_aside` says of every experiment that cannot run, and is not in `run`, what is
+    wrong with it: a data set that is not configured stops no one who does not want it.
+    """
 
     top: Top
     cells: dict[str, list[Cell]]
     settings: dict[str, Settings]
+    set_aside: dict[str, list[str]]
 
     def wanted(self, experiment: str | None = None) -> list[Cell]:
-        """Cells of one experiment, or of all in `run`; none twice."""
+        """Cells of one experiment, or of all in `run`; none twice.
+
+        Raises AbdError where there is no such experiment, or it was set aside.
+        """
         names = self.top.run if experiment is None else [experiment]
+        for name in names:
+            if name in self.set_aside:
+                head = f"params.yaml: experiment {name} cannot run; nothing was started"
+                raise AbdError("\n  ".join([head, *self.set_aside[name]]))
+            if name not in self.cells:
+                raise AbdError(
+                    f"experiment: expected one of {', '.join(self.top.experiments)}, got "
+                    f"{name!r}; params.yaml names them under experiments"
+                )
         return list(dict.fromkeys(cell for name in names for cell in self.cells[name]))
 
 
 def make_plan(raw: Mapping[str, Any]) -> Plan:
-    """Validate the mapping of params.yaml; AbdError listing every problem in it."""
+    """Validate the mapping of params.yaml; AbdError listing every problem in it.
+
+    What is wrong with a single experiment alone counts where it is in `run`.
+    """
     problems = Problems()
     for key in set(raw) - set(SECTIONS) - set(Top.model_fields):
         problems.add(key, f"one of {', '.join([*Top.model_fields, *SECTIONS])}", raw[key])
     known = {k: v for k, v in raw.items() if k in SECTIONS or k in Top.model_fields}
     top = read_top(known, problems)
-    known_data = sorted({*DATASETS.names(), *own_names(known, problems)})
-    cells: dict[str, list[Cell]] = {}
-    good: dict[Cell, str] = {}
-    if top is not None:
-        for name in top.run:
-            if name not in top.experiments:
-                problems.add("run", f"one of {', '.join(top.experiments)}", name)
-        for name, experiment in top.experiments.items():
-            check_experiment(name, problems)
-            cells[name] = expand(experiment)
-            where = f"experiments.{name}.grids"
-            good |= {
-                c: where for c in cells[name] if check_names(c, known_data, where, problems)
-            }
-    datasets = dict.fromkeys(cell.dataset for cell in good)
-    read = read_settings(known, datasets, known_data, problems)
-    settings = {}
-    if top is not None:
-        settings = {name: scale(own, top.budget) for name, own in read.items()}
-    for cell, where in good.items():
-        if cell.dataset in settings:
-            check_cell(cell, settings[cell.dataset], where, problems)
+    experiments = {} if top is None else top.experiments
+    cells = {name: expand(experiment) for name, experiment in experiments.items()}
+    asked = [] if top is None else top.run
+    for name in asked:
+        if name not in experiments:
+            problems.add("run", f"one of {', '.join(experiments)}", name)
+    for name in experiments:
+        check_experiment(name, problems)
+
+    named = {cell.dataset for own in cells.values() for cell in own}
+    there = sorted({*DATASETS.names(), *own_names(known, problems)})
+    used = {cell.dataset for name in asked for cell in cells.get(name, ())}
+    reader = _Reader(known, there, named, 1 if top is None else top.budget)
+    reader.read(used & set(there), problems)
+    set_aside = {}
+    for name, own in cells.items():
+        wrong = problems if name in asked else Problems()
+        _check(name, own, reader, wrong)
+        if name not in asked and wrong.lines:
+            set_aside[name] = wrong.lines
     problems.raise_any()
     assert top is not None
-    return Plan(top, cells, settings)
+    good = {name: own for name, own in cells.items() if name not in set_aside}
+    return Plan(top, good, reader.settings, set_aside)
+
+
+class _Reader:
+    """The settings per data set, within the budget, as far as they have been read.
+
+    `there` are the data sets that are registered, and the user's own; only these and those
+    that an experiment has `named` may have overrides.
+    """
+
+    def __init__(
+        self, raw: Mapping[str, Any], there: list[str], named: set[str], budget: float
+    ) -> None:
+        self.raw, self.there, self.budget = raw, there, budget
+        self.known = sorted({*there, *named})
+        self.settings: dict[str, Settings] = {}
+
+    def read(self, datasets: set[str], problems: Problems) -> None:
+        """Read what these data sets need; a key that one lacks is a problem."""
+        read = read_settings(self.raw, sorted(datasets), self.known, problems)
+        own = {name: read[name] for name in read if name in datasets}
+        self.settings |= {name: scale(s, self.budget) for name, s in own.items()}
+
+
+def _check(name: str, cells: list[Cell], reader: _Reader, problems: Problems) -> None:
+    """Note what is wrong with an experiment."""
+    where = f"experiments.{name}.grids"
+    # Seed and defense fit with anything: one cell stands for all of theirs.
+    cells = list({replace(c, seed=0, defense="none"): c for c in cells}.values())
+    good = [cell for cell in cells if check_names(cell, reader.there, where, problems)]
+    new = {cell.dataset for cell in good} - reader.settings.keys()
+    if new:
+        reader.read(new, problems)
+    for cell in good:
+        if cell.dataset in reader.settings:
+            check_cell(cell, reader.settings[cell.dataset], where, problems)
 
 
 def load_plan(path: Path) -> Plan:

@@ -38,9 +38,13 @@ class Grid(Section):
 
 
 class Experiment(Section):
-    """A named union of grids; `title` heads its report."""
+    """A named union of grids; `title` heads its report.
+
+    `reproduces` is the item of the paper that it is about; its figures are shown beside.
+    """
 
     title: str
+    reproduces: str | None = None
     grids: Annotated[list[Grid], Field(min_length=1)]
 
 

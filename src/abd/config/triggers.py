@@ -19,11 +19,10 @@ from abd.triggers import (
 
 def check_trigger(name: str, settings: Settings, where: str, problems: Problems) -> None:
     """Note variants and assets that no trigger takes, and what `name` cannot work with."""
-    n_before = len(problems.lines)
     _check_variants(settings, problems)
     _check_assets(settings, problems)
-    if len(problems.lines) == n_before:
-        variant = settings.poison.variants.get(name)
+    variant = settings.poison.variants.get(name)
+    if variant is None or variant in variant_names(name):
         try:
             build_trigger(name, settings.fetch.size, variant)
         except ValueError as error:

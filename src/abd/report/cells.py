@@ -9,8 +9,8 @@ from typing import Any
 
 from abd.config import Plan
 from abd.config.cells import Cell
-from abd.config.paths import metrics_path, teacher_metrics_path
-from abd.errors import AbdError
+from abd.config.paths import history_paths, metrics_path, score_path, teacher_metrics_path
+from abd.report.paper import Reference
 from abd.report.read import NotMadeError, read_result
 from abd.storage.files import read_json
 
@@ -37,54 +37,98 @@ class Vaccine:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A cell with what was measured: fractions acc and asr, of student and teacher."""
+class Figures:
+    """What was measured of one network: fractions, and the counts of the ASR."""
 
-    cell: Cell
     acc: float
     asr: float
-    teacher_acc: float
-    teacher_asr: float
+    n_target: int
+    n_stamped: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A cell with what was measured of its student and its teacher."""
+
+    cell: Cell
+    student: Figures
+    teacher: Figures
     vaccine: Vaccine | None
 
-    def record(self, experiment: str) -> dict[str, Any]:
-        """The cell's record in `reports/summary.json`."""
+    def record(self, experiment: str, reference: Reference | None) -> dict[str, Any]:
+        """The cell's record in `reports/summary.json`, beside what the paper prints."""
         vaccine = None
         if self.vaccine is not None:
             vaccine = {**asdict(self.vaccine), "ratios": list(self.vaccine.ratios)}
+        printed = reference and reference.printed
         return {
             "experiment": experiment,
             **asdict(self.cell),
-            "acc": self.acc,
-            "asr": self.asr,
-            "teacher_acc": self.teacher_acc,
-            "teacher_asr": self.teacher_asr,
+            **asdict(self.student),
+            "teacher_acc": self.teacher.acc,
+            "teacher_asr": self.teacher.asr,
             "vaccine": vaccine,
+            "paper_item": printed.item if printed else None,
+            "paper_acc": printed.acc if printed else None,
+            "paper_asr": printed.asr if printed else None,
+            "paper_also": [
+                {"item": other.item, "acc": other.acc, "asr": other.asr}
+                for other in (reference.also if reference else ())
+            ],
         }
 
 
-def results_of(plan: Plan, experiment: str) -> list[Measured]:
-    """Read the measurements of an experiment's cells.
+@dataclass(frozen=True)
+class Results:
+    """An experiment as far as it has run: what was measured, and the cells that lack."""
 
-    Raises NotMadeError where it has not run, AbdError where there is no such experiment
+    experiment: str
+    cells: list[Measured]
+    missing: list[Cell]
+
+    def whole(self) -> list[Measured]:
+        """What was measured; NotMadeError where a cell lacks."""
+        if self.missing:
+            raise _not_made(self.experiment, self.missing[0])
+        return self.cells
+
+
+def results_of(plan: Plan, experiment: str) -> Results:
+    """Read the measurements of an experiment's cells, as far as there are any.
+
+    Raises NotMadeError where no cell has run, AbdError where there is no such experiment
     or a result is damaged.
     """
-    if experiment not in plan.cells:
-        raise AbdError(
-            f"experiment: expected one of {', '.join(plan.cells)}, got {experiment!r}; "
-            "params.yaml names them under experiments"
-        )
-    try:
-        return measured(plan.wanted(experiment))
-    except NotMadeError as error:
-        raise NotMadeError(
-            error.path, f"the results of {experiment}", target=experiment
-        ) from None
+    wanted = plan.wanted(experiment)
+    missing = [cell for cell in wanted if _lost(cell) is not None]
+    if len(missing) == len(wanted):
+        raise _not_made(experiment, wanted[0])
+    cells = [cell for cell in wanted if cell not in missing]
+    return Results(experiment, measured(cells), missing)
 
 
 def measured(cells: Iterable[Cell]) -> list[Measured]:
     """Read the measurements of cells."""
     return [_measured(cell) for cell in cells]
+
+
+def _lost(cell: Cell) -> Path | None:
+    """The first of the files that a report shows of a cell which is not there."""
+    paths: list[str | Path] = [metrics_path(cell), teacher_metrics_path(cell)]
+    paths += history_paths(cell)
+    folder = f"results/poison/{cell.dataset}/{cell.trigger}"
+    paths += [f"{folder}/manifest.json", f"{folder}/preview.png"]
+    if cell.defense == "abd":
+        vaccine, score = vaccine_path(cell), Path(score_path(cell))
+        paths += [vaccine, vaccine.with_name("scores.npz")]
+        paths += [score, score.with_name("roc.npz"), score.with_name("scores.npz")]
+    return next((path for path in map(Path, paths) if not path.is_file()), None)
+
+
+def _not_made(experiment: str, cell: Cell) -> NotMadeError:
+    path = _lost(cell)
+    assert path is not None
+    return NotMadeError(path, f"the results of {experiment}", target=experiment)
 
 
 def vaccine_path(cell: Cell) -> Path:
@@ -93,17 +137,22 @@ def vaccine_path(cell: Cell) -> Path:
 
 
 def _measured(cell: Cell) -> Measured:
-    acc, asr = read_result(Path(metrics_path(cell)), _metrics)
-    teacher_acc, teacher_asr = read_result(Path(teacher_metrics_path(cell)), _metrics)
+    student = read_result(Path(metrics_path(cell)), _figures)
+    teacher = read_result(Path(teacher_metrics_path(cell)), _figures)
     vaccine = None
     if cell.defense == "abd":
         vaccine = read_result(vaccine_path(cell), _vaccine)
-    return Measured(cell, acc, asr, teacher_acc, teacher_asr, vaccine)
+    return Measured(cell, student, teacher, vaccine)
 
 
-def _metrics(path: Path) -> tuple[float, float]:
+def _figures(path: Path) -> Figures:
     metrics = read_json(path)
-    return float(metrics["acc"]), float(metrics["asr"])
+    return Figures(
+        acc=float(metrics["acc"]),
+        asr=float(metrics["asr"]),
+        n_target=int(metrics["n_target"]),
+        n_stamped=int(metrics["n_stamped"]),
+    )
 
 
 def _vaccine(path: Path) -> Vaccine:

@@ -17,6 +17,7 @@ PARTS = {
     "source": ("source", "{}"),
     "student": ("student net", "student {}"),
 }
+NAMED_ALWAYS = ("trigger", "source")
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,10 @@ class Group:
         """The members of a defense: one per seed."""
         return [m for m in self.members if m.cell.defense == defense]
 
+    def has(self, cell: Cell) -> bool:
+        """Whether a cell belongs to this group."""
+        return all(part(self.cell, p) == part(cell, p) for p in PARTS)
+
     @property
     def n_seeds(self) -> str:
         """How many seeds each defense has: "3", or "1-3" where they differ."""
@@ -50,16 +55,22 @@ def make_groups(cells: Sequence[Measured]) -> list[Group]:
     groups: dict[tuple[str, ...], list[Measured]] = {}
     for m in cells:
         groups.setdefault(tuple(part(m.cell, p) for p in PARTS), []).append(m)
-    named = varying(cells) or ("trigger", "source")
+    named = varying([m.cell for m in cells]) or ("trigger", "source")
     return [
         Group(name_of(members[0].cell, named), tuple(members))
         for members in groups.values()
     ]
 
 
-def varying(cells: Sequence[Measured]) -> tuple[str, ...]:
+def varying(cells: Sequence[Cell]) -> tuple[str, ...]:
     """The parts that are not the same in all cells."""
-    return tuple(p for p in PARTS if len({part(m.cell, p) for m in cells}) > 1)
+    return tuple(p for p in PARTS if len({part(cell, p) for cell in cells}) > 1)
+
+
+def shown_parts(cells: Sequence[Cell]) -> tuple[str, ...]:
+    """The parts that tables name: those that vary, trigger and source always."""
+    varied = varying(cells)
+    return tuple(p for p in PARTS if p in varied or p in NAMED_ALWAYS)
 
 
 def name_of(cell: Cell, parts: Sequence[str]) -> str:

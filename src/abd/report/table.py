@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
 
-from abd.config.cells import GUARDS
-from abd.report.cells import Measured
-from abd.report.groups import PARTS, Group, make_groups, name_of, part, varying
+from abd.config.cells import GUARDS, Cell
+from abd.report.cells import Figures, Measured
+from abd.report.groups import PARTS, Group, make_groups, name_of, part, shown_parts
 
 TITLES = {
     "none": "no defense",
@@ -17,13 +17,14 @@ TITLES = {
     "sv_sr": "SV + SR",
     "abd": "ABD",
 }
-NAMED_ALWAYS = ("trigger", "source")
+MISSING = "missing"
 
 
 @dataclass(frozen=True)
 class Row:
     """One line of the table; every entry is "Acc / ASR" in percent, "" where absent.
 
+    "missing" stands where the experiment has students, and none of them has run.
     `keys` says what the row is of, in the order of the table's titles of keys; `name`
     says the same in one line.
     """
@@ -64,13 +65,15 @@ class Table:
         return any(r.vaccine for r in self.rows)
 
 
-def make_table(cells: Sequence[Measured]) -> Table:
-    """Make a row of each group; several seeds give mean ± standard deviation."""
+def make_table(cells: Sequence[Measured], missing: Sequence[Cell] = ()) -> Table:
+    """Make a row of each group; several seeds give mean ± standard deviation.
+
+    `missing` are the experiment's other cells, which have not run.
+    """
     groups = make_groups(cells)
-    present = {m.cell.defense for m in cells}
+    present = {cell.defense for cell in (*(m.cell for m in cells), *missing)}
     defenses = tuple(d for d in GUARDS if d in present)
-    varied = varying(cells)
-    shown = tuple(p for p in PARTS if p in varied or p in NAMED_ALWAYS)
+    shown = shown_parts([m.cell for m in cells])
     hidden = tuple(p for p in PARTS if p not in shown)
     titles = tuple(PARTS[p][0] for p in shown)
     common = [name_of(cells[0].cell, hidden)]
@@ -86,7 +89,8 @@ def make_table(cells: Sequence[Measured]) -> Table:
         if len(counts) > 1:
             keys += (group.n_seeds,)
             name += f", {_seeds(group)}"
-        rows.append(_row(group, name, keys, defenses))
+        lacking = {cell.defense for cell in missing if group.has(cell)}
+        rows.append(_row(group, name, keys, defenses, lacking))
     return Table(titles, defenses, tuple(rows), ", ".join(filter(None, common)))
 
 
@@ -94,7 +98,13 @@ def _seeds(group: Group) -> str:
     return f"{group.n_seeds} seed{'' if group.n_seeds == '1' else 's'}"
 
 
-def _row(group: Group, name: str, keys: tuple[str, ...], defenses: tuple[str, ...]) -> Row:
+def _row(
+    group: Group,
+    name: str,
+    keys: tuple[str, ...],
+    defenses: tuple[str, ...],
+    lacking: set[str],
+) -> Row:
     verdicts = [m.vaccine for m in group.members if m.vaccine is not None]
     vaccine = verdicts[0].text if len(verdicts) == 1 else ""
     if len(verdicts) > 1:
@@ -102,32 +112,30 @@ def _row(group: Group, name: str, keys: tuple[str, ...], defenses: tuple[str, ..
     return Row(
         name=name,
         keys=keys,
-        teacher=_pair(group.members[:1], lambda m: m.teacher_acc, lambda m: m.teacher_asr),
+        teacher=_pair([group.members[0].teacher]),
         students=tuple(
-            _pair(group.of(d), lambda m: m.acc, lambda m: m.asr) for d in defenses
+            _pair([m.student for m in group.of(d)]) or (MISSING if d in lacking else "")
+            for d in defenses
         ),
         vaccine=vaccine,
     )
 
 
-def _pair(
-    members: Sequence[Measured],
-    acc: Callable[[Measured], float],
-    asr: Callable[[Measured], float],
-) -> str:
-    if not members:
+def _pair(figures: Sequence[Figures]) -> str:
+    if not figures:
         return ""
-    return f"{_percent(map(acc, members))} / {_percent(map(asr, members))}"
+    return f"{percent([f.acc for f in figures])} / {percent([f.asr for f in figures])}"
 
 
-def _percent(fractions: Iterable[float]) -> str:
+def percent(fractions: Sequence[float]) -> str:
+    """Fractions in percent; of several, mean ± standard deviation."""
     values = [100 * fraction for fraction in fractions]
     if len(values) == 1:
         return f"{values[0]:.1f}"
     return f"{mean(values):.1f} ± {stdev(values):.1f}"
 
 
-def markdown(table: Table) -> str:
-    """The table as Markdown."""
-    lines = [table.header(), ["---"] * len(table.header()), *table.lines()]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+def markdown(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    rows = [header, ["---"] * len(header), *lines]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)

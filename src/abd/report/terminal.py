@@ -3,57 +3,78 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 
 from rich.box import SIMPLE
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table as RichTable
 
 from abd.config import load_plan
 from abd.report.cells import results_of
+from abd.report.detail import Detail, make_detail
+from abd.report.missing import count, missing_cells
+from abd.report.paper import read_paper
 from abd.report.read import NotMadeError
-from abd.report.table import TITLES, Table, make_table
+from abd.report.table import make_table
+
+# Titles in fewer letters, for the terminal's columns.
+SHORT = {"Acc": "Acc, %", "ASR": "ASR, %", "95 % interval": "95 %"}
 
 
 def show(
-    params: Path, experiments: Sequence[str] = (), *, only_finished: bool = False
+    params: Path,
+    paper: Path,
+    experiments: Sequence[str] = (),
+    *,
+    only_finished: bool = False,
 ) -> None:
     """Print the tables of experiments, or of those in `run` where none is named.
 
     One that has not run yet is passed over with `only_finished`, else an AbdError.
     """
     plan = load_plan(params)
+    printed = read_paper(paper)
     console = Console(highlight=False)
-    for experiment in experiments or plan.top.run:
+    for name in experiments or plan.top.run:
         try:
-            table = make_table(results_of(plan, experiment))
+            results = results_of(plan, name)
         except NotMadeError:
             if only_finished:
                 continue
             raise
+        experiment = plan.top.experiments[name]
+        table = make_table(results.cells)
+        detail = make_detail(results.cells, printed, experiment.reproduces)
         console.print()
-        console.print(plan.top.experiments[experiment].title, style="bold")
+        console.print(experiment.title, style="bold")
         console.print(table.common, style="dim")
-        console.print(_rows(table))
+        console.print(_models(detail))
+        for number, note in enumerate(detail.notes, 1):
+            console.print(f"\\[{number}] {note}")
         for row in table.rows:
             if row.vaccine:
                 console.print(f"{row.name}: vaccine {row.vaccine}")
-        page = Path(f"reports/pages/{experiment}.html")
+        if results.missing:
+            console.print(f"missing: {count(results)} students have not run")
+            for line in missing_cells(results):
+                console.print(f"  {line}")
+        page = Path(f"reports/pages/{name}.html")
         if page.is_file():
             console.print(f"report: {page}", soft_wrap=True)
 
 
-def _rows(table: Table) -> RichTable:
+def _models(detail: Detail) -> RichTable:
     """A line per model, under the name of its row: what 80 columns have room for."""
-    shown = RichTable(box=SIMPLE)
-    shown.add_column("model")
-    for column in ("Acc, %", "ASR, %"):
-        shown.add_column(column, justify="right")
-    for row in table.rows:
+    shown = RichTable(box=SIMPLE, padding=(0, 1, 0, 0))
+    for title in detail.header()[len(detail.keys) :]:
+        left = title == "model"
+        shown.add_column(SHORT.get(title, title), justify="left" if left else "right")
+    for name, lines in groupby(detail.lines, lambda line: line.name):
         shown.add_section()
-        shown.add_row(row.name, style="bold")
-        models = ["teacher", *(TITLES[defense] for defense in table.defenses)]
-        for model, pair in zip(models, (row.teacher, *row.students), strict=True):
-            if pair:
-                shown.add_row(f"  {model}", *pair.split(" / "))
+        shown.add_row(name, style="bold")
+        for line in lines:
+            model, *figures = map(escape, line.entries(with_paper=detail.with_paper))
+            shown.add_row(f"  {model}", *figures)
     return shown

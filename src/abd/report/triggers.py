@@ -38,7 +38,9 @@ def examples_of(cells: Sequence[Measured]) -> list[Example]:
 
     All are of the same test image, where the data set and the target class are the same.
     """
-    told_apart = [p for p in varying(cells) if p in OF_A_TEACHER and p != "trigger"]
+    told_apart = [
+        p for p in varying([m.cell for m in cells]) if p in OF_A_TEACHER and p != "trigger"
+    ]
     examples: dict[tuple[str, ...], Example] = {}
     for m in cells:
         key = tuple(getattr(m.cell, part) for part in OF_A_TEACHER)
@@ -46,7 +48,7 @@ def examples_of(cells: Sequence[Measured]) -> list[Example]:
             path = Path(f"results/poison/{m.cell.dataset}/{m.cell.trigger}/preview.png")
             _, stamped = read_result(path, partial(read_picture, n_rows=2))
             name = name_of(m.cell, ["trigger", *told_apart])
-            label = f"{name}\n{100 * m.teacher_acc:.1f} / {100 * m.teacher_asr:.1f}"
+            label = f"{name}\n{100 * m.teacher.acc:.1f} / {100 * m.teacher.asr:.1f}"
             examples[key] = Example(stamped[0], label)
     return list(examples.values())
 

@@ -6,169 +6,116 @@ import base64
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from abd import __version__
 from abd.config import Plan, load_plan
-from abd.report import figures, rulegraph
-from abd.report.cells import Measured, results_of
-from abd.report.read import read_result
-from abd.report.table import make_table, markdown
+from abd.report.cells import results_of
+from abd.report.detail import Detail, make_detail
+from abd.report.missing import count, missing_cells
+from abd.report.paper import read_paper
+from abd.report.plots import Plot, Preview, make_plots, make_previews
+from abd.report.table import Table, make_table, markdown
 from abd.report.theme import to_png, to_svg
-from abd.report.triggers import contact_sheet, examples_of
-from abd.storage.files import read_json, write_text
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from abd.storage.files import write_text
 
 
 @dataclass(frozen=True)
-class Plot:
-    """A figure with its place in the report."""
+class Report:
+    """What page and Markdown show alike; `reproduces` is an item of the paper."""
 
-    name: str
+    experiment: str
     title: str
-    caption: str
-    figure: Figure
-
-
-@dataclass(frozen=True)
-class Preview:
-    """Stamped examples: what of, and the picture as PNG with its name in the report."""
-
-    name: str
-    file: str
-    png: bytes
-    manifest: dict[str, Any]
+    reproduces: str | None
+    table: Table
+    missing: list[str]
+    n_missing: str
+    detail: Detail
+    plots: list[Plot]
+    previews: list[Preview]
+    made: str
 
 
 def write_report(
     params: Path,
     experiment: str,
     *,
+    paper: Path,
     dot: Path | None,
     page: Path,
     table: Path,
     folder: Path,
 ) -> None:
-    """Write page, table and figures of an experiment whose results are all there.
+    """Write page, table and figures of an experiment, and say what of it has not run.
 
-    `dot` is the rule graph as Snakemake prints it; `folder` takes the figures as PNG.
+    `paper` has the published figures; `dot` is the rule graph as Snakemake prints it;
+    `folder` takes the figures as PNG.
     """
     plan = load_plan(params)
-    cells = results_of(plan, experiment)
-    title = plan.top.experiments[experiment].title
-    plots = _plots(experiment, cells, dot)
-    previews = _previews(cells)
+    printed = read_paper(paper)
+    results = results_of(plan, experiment)
+    cells = results.cells
+    heading = plan.top.experiments[experiment]
+    report = Report(
+        experiment=experiment,
+        title=heading.title,
+        reproduces=heading.reproduces,
+        table=make_table(cells, results.missing),
+        missing=missing_cells(results),
+        n_missing=count(results),
+        detail=make_detail(cells, printed, heading.reproduces),
+        plots=make_plots(experiment, cells, printed.score_auc, dot),
+        previews=make_previews(cells),
+        made=_made(experiment, plan),
+    )
     shutil.rmtree(folder, ignore_errors=True)
-    for plot in plots:
+    for plot in report.plots:
         to_png(plot.figure, folder / f"{plot.name}.png")
-    for preview in previews:
+    for preview in report.previews:
         (folder / preview.file).write_bytes(preview.png)
-    write_text(table, _markdown(title, experiment, cells, plots, previews, plan))
-    write_text(page, _page(title, experiment, cells, plots, previews, plan))
+    write_text(table, _markdown(report))
+    write_text(page, _page(report))
 
 
-def _plots(experiment: str, cells: list[Measured], dot: Path | None) -> list[Plot]:
-    plots = [
-        Plot(
-            "triggers",
-            "Side by side",
-            "One test image with every trigger; below it the teacher's Acc / ASR, %.",
-            contact_sheet(examples_of(cells)),
-        ),
-        Plot(
-            "curves",
-            "Over training",
-            "Attack success (top) and clean accuracy (bottom) while the student learns; "
-            "of several seeds the mean, in a band of one standard deviation. "
-            "Only the monitor looks at test data; nothing learns from it.",
-            figures.curves(cells),
-        ),
-    ]
-    histogram = figures.scores(cells)
-    if histogram is not None:
-        plots.append(
-            Plot(
-                "scores",
-                "The vaccine search",
-                "Scores of the cached surrogate images under the draw that was taken, or "
-                "the one with the heaviest tail. A vaccine needs more than the threshold "
-                "below the cut.",
-                histogram,
-            )
-        )
-    if dot is not None:
-        plots.append(
-            Plot(
-                "rulegraph",
-                "How it was made",
-                "The rules that made this report. Edges implied by others are left out.",
-                read_result(dot, lambda p: rulegraph.draw(p.read_text(), experiment)),
-            )
-        )
-    return plots
-
-
-def _previews(cells: list[Measured]) -> list[Preview]:
-    """The stamped examples of each trigger, on each data set."""
-    pairs = dict.fromkeys((m.cell.dataset, m.cell.trigger) for m in cells)
-    several = len({dataset for dataset, _ in pairs}) > 1
-    previews = []
-    for dataset, trigger in pairs:
-        folder = Path(f"results/poison/{dataset}/{trigger}")
-        previews.append(
-            Preview(
-                name=f"{trigger} on {dataset}" if several else trigger,
-                file=f"preview_{dataset}_{trigger}.png",
-                png=read_result(folder / "preview.png", Path.read_bytes),
-                manifest=read_result(folder / "manifest.json", read_json),
-            )
-        )
-    return previews
-
-
-def _markdown(
-    title: str,
-    experiment: str,
-    cells: list[Measured],
-    plots: list[Plot],
-    previews: list[Preview],
-    plan: Plan,
-) -> str:
-    table = make_table(cells)
+def _markdown(r: Report) -> str:
+    about = "Clean accuracy / attack success rate in percent, on the whole test set."
+    if r.reproduces:
+        about += f" Reproduces {r.reproduces} of the paper."
     parts = [
-        f"# {title}\n",
-        "Clean accuracy / attack success rate in percent, on the whole test set.\n",
-        markdown(table),
-        f"All rows: {table.common}.\n",
+        f"# {r.title}\n",
+        f"{about}\n",
+        markdown(r.table.header(), r.table.lines()),
+        f"All rows: {r.table.common}.\n",
+        *_missing(r),
+        "## Every model\n",
+        markdown(r.detail.header(), r.detail.rows()),
+        *(f"[{number}] {note}\n" for number, note in enumerate(r.detail.notes, 1)),
     ]
-    for preview in previews:
+    for preview in r.previews:
         parts += [
             f"## {preview.name}\n",
-            f"![{preview.name}](../figures/{experiment}/{preview.file})\n",
+            f"![{preview.name}](../figures/{r.experiment}/{preview.file})\n",
         ]
-    for plot in plots:
+    for plot in r.plots:
         parts += [
             f"## {plot.title}\n",
-            f"![{plot.title}](../figures/{experiment}/{plot.name}.png)\n",
+            f"![{plot.title}](../figures/{r.experiment}/{plot.name}.png)\n",
             f"{plot.caption}\n",
         ]
-    parts.append(f"{_made(experiment, plan)}\n")
+    parts.append(f"{r.made}\n")
     return "\n".join(parts)
 
 
-def _page(
-    title: str,
-    experiment: str,
-    cells: list[Measured],
-    plots: list[Plot],
-    previews: list[Preview],
-    plan: Plan,
-) -> str:
+def _missing(r: Report) -> list[str]:
+    if not r.missing:
+        return []
+    head = f"Missing: {r.n_missing} students have not run.\n"
+    return [head, "".join(f"- {line}\n" for line in r.missing)]
+
+
+def _page(r: Report) -> str:
     environment = Environment(
         loader=PackageLoader("abd", "report"),
         autoescape=True,
@@ -177,12 +124,9 @@ def _page(
         lstrip_blocks=True,
     )
     return environment.get_template("page.html").render(
-        title=title,
-        experiment=experiment,
-        table=make_table(cells),
-        plots=[(plot, Markup(to_svg(plot.figure, plot.name))) for plot in plots],
-        previews=[(p.name, p.manifest, _data_uri(p.png)) for p in previews],
-        made=_made(experiment, plan),
+        r=r,
+        plots=[(plot, Markup(to_svg(plot.figure, plot.name))) for plot in r.plots],
+        previews=[(p.name, p.manifest, _data_uri(p.png)) for p in r.previews],
     )
 
 

@@ -98,6 +98,11 @@ STAGES = {
         ),
         outputs=("student", "history"),
     ),
+    "score": Stage(
+        help="measure how well the vaccine's score tells stamped from clean test images",
+        inputs=("teacher", "permutations", "vaccine", "test", "statistics?"),
+        outputs=("score", "roc", "scores"),
+    ),
     "evaluate": Stage(
         help="measure Acc and ASR of a teacher or a student",
         inputs=("model", "test", "statistics?"),

@@ -76,9 +76,14 @@ def load_vaccine(job: Job, teacher: nn.Module) -> ShuffledTeacher | None:
         return None
     if guard == "first":
         return ShuffledTeacher(teacher, draw(job, teacher, 0))
+    return ShuffledTeacher(teacher, load_permutations(job))
+
+
+def load_permutations(job: Job) -> list[Permutations]:
+    """The permutations that stage vaccine wrote, by member of the ensemble."""
     tensors, _ = read_tensors(job.inputs["permutations"])
     members: dict[int, Permutations] = {}
-    for path, order in tensors.items():  # named "<member>/<weight>" by stage vaccine
+    for path, order in tensors.items():
         member, _, name = path.partition("/")
         members.setdefault(int(member), {})[name] = order
-    return ShuffledTeacher(teacher, [members[i] for i in sorted(members)])
+    return [members[i] for i in sorted(members)]

@@ -16,11 +16,14 @@ class SourceSettings(Section):
     `abd.sources.base.Context`, the arrays of its pool, and `arguments()` by name.
     `pool` names the images that it draws from, None if it makes its own. `lengths` are
     the settings that say how long a run is: the source is told its rounds instead.
+    `least` is the number of epochs below which no budget brings a run, or its end with
+    self-retrospection.
     """
 
     build: ClassVar[str]
     pool: ClassVar[Pool | None] = None
     lengths: ClassVar[frozenset[str]] = frozenset()
+    least: ClassVar[int] = 1
 
     log_every: Count  # rounds between two points of the loss curve
     eval_every: Count  # rounds between two looks of the monitor

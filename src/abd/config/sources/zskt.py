@@ -7,14 +7,13 @@ from typing import ClassVar, Self
 from abd.config.fields import Count, NonNegative, Rate
 from abd.config.sources.base import SourceSettings, shortened
 
-LEAST = 20  # cycles, whatever the budget
-
 
 class ZsktSettings(SourceSettings):
     """Section `distill.zskt`; a round is a cycle, and so is an epoch."""
 
     build: ClassVar[str] = "abd.sources.zskt:ZsktSource"
     lengths: ClassVar[frozenset[str]] = frozenset({"cycles"})
+    least: ClassVar[int] = 20
 
     cycles: Count
     nz: Count
@@ -35,5 +34,5 @@ class ZsktSettings(SourceSettings):
 
     def scaled(self, budget: float) -> Self:
         """With fewer cycles, at least 20, and shorter intervals."""
-        cycles = shortened(self.cycles, budget, least=LEAST)
+        cycles = shortened(self.cycles, budget, least=self.least)
         return super().scaled(budget).model_copy(update={"cycles": cycles})
