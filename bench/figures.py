@@ -13,9 +13,10 @@ from abd.nets import build_net
 from abd.pixels import Normalization
 from abd.retrospection import RetrospectionSettings, SelfRetrospection
 from abd.seeding import numpy_stream, torch_stream
+from abd.shuffling import ShuffledTeacher, draw_trial
 from abd.sources.base import Context
 from abd.sources.ood import OodSource
-from abd.vaccine import ShuffledTeacher, draw_trial, score, score_trials
+from abd.vaccine import score, score_trials
 from bench.timing import Figure, compare
 
 N_CLASSES = 10

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from abd.losses import attention_transfer
 from abd.nets.taps import tap_names, tapped
-from abd.vaccine import ShuffledTeacher, stability
+from abd.shuffling import ShuffledTeacher, stability
 
 CLIP = 5.0
 AT_BETA = 250.0

@@ -12,9 +12,9 @@ from abd.bn_inputs import bn_divergence, bn_features, bn_inputs, bn_layers
 from abd.contrast import Bank, Head, contrastive_loss
 from abd.nets import build_net
 from abd.seeding import torch_stream
+from abd.shuffling import ShuffledTeacher, draw_trial, stability
 from abd.sources.base import Guard
 from abd.sources.synthesis import Recipe, Synthesis, adversarial_loss
-from abd.vaccine import ShuffledTeacher, draw_trial, stability
 from tests.test_sources import SETTINGS, build_source
 
 EMPTY = {"patches": [], "x_train": []}

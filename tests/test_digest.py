@@ -78,7 +78,7 @@ def test_what_shapes_no_number_of_this_job_does_not(package, file, old, new):
     [
         ("teacher", "metrics.py", "== test.target", "!= test.target", True),
         ("teacher", "training.py", "self.position += 1", "self.position += 2", True),
-        ("teacher", "vaccine.py", "total / len", "total * len", False),
+        ("teacher", "shuffling.py", "total / len", "total * len", False),
         ("teacher", "monitor.py", "counts.acc", "counts.asr", False),
         ("teacher", "sources/base.py", "repeats: int = 1", "repeats: int = 2", False),
         ("evaluate", "metrics.py", "== test.target", "!= test.target", True),

@@ -8,9 +8,9 @@ from abd.distillation import Distillation
 from abd.nets import build_net
 from abd.retrospection import SelfRetrospection
 from abd.seeding import torch_stream
+from abd.shuffling import ShuffledTeacher, draw_trial
 from abd.sources.base import Context
 from abd.sources.zskt import ZsktSource
-from abd.vaccine import ShuffledTeacher, draw_trial
 from tests.test_retrospection import SETTINGS as SR
 
 

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "src" / "abd"
 PURE = [
     "triggers", "poisoning", "nets", "training", "losses", "sources", "distillation",
-    "vaccine", "hypergradient", "retrospection", "metrics", "surrogate", "state", "optim",
+    "shuffling", "vaccine", "hypergradient", "retrospection", "metrics", "surrogate", "state", "optim",
     "schedules", "adversarial", "augment", "pixels", "seeding", "patches", "data",
 ]  # fmt: skip
 HEAVY = ["snakemake", "dvc", "mlflow", "pydantic", "yaml", "rich", "matplotlib", "jinja2"]

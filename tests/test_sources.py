@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from abd.config.sources import SOURCES, settings_class
 from abd.registry import load_object
 from abd.seeding import torch_stream
+from abd.shuffling import ShuffledTeacher, agreement, draw_trial
 from abd.sources.base import Context, Guard
 from abd.sources.clean import clean_subset
 from abd.state import State
-from abd.vaccine import ShuffledTeacher, agreement, draw_trial
 
 CPU = torch.device("cpu")
 COMMON = {"log_every": 3, "eval_every": 3, "batch": 8}

@@ -7,17 +7,14 @@ from torch.func import functional_call
 from abd.nets import build_net
 from abd.nets.parts import shufflable_convs
 from abd.seeding import torch_stream
-from abd.vaccine import (
+from abd.shuffling import (
     ShuffledTeacher,
     agreement,
     draw_permutations,
     draw_trial,
-    first_accepted,
     sample_weights,
-    score,
-    score_tail,
-    score_trials,
 )
+from abd.vaccine import first_accepted, score, score_tail, score_trials
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from abd.losses import attention_transfer
 from abd.nets import build_net
 from abd.nets.generators import cmi_generator, zskt_generator
 from abd.seeding import torch_stream
+from abd.shuffling import ShuffledTeacher, draw_trial, stability
 from abd.sources.base import Guard
-from abd.vaccine import ShuffledTeacher, draw_trial, stability
 from tests.test_sources import SETTINGS, build_source
 
 ZSKT = SETTINGS["zskt"]

@@ -63,6 +63,7 @@ class Bank:
 
     def add(self, pairs: Tensor) -> None:
         """Put pairs in: appended while there is room, then in place of the oldest."""
+        pairs = pairs[-self.capacity :]
         room = self.capacity - len(self.pairs)
         self.pairs = torch.cat([self.pairs, pairs[:room]])
         rest = pairs[room:]

@@ -61,8 +61,11 @@ def eval_mode(net: nn.Module) -> Iterator[None]:
 
 
 def predict(net: nn.Module, pixels: Tensor, normalize: Normalization) -> Tensor:
-    """Predicted classes (N,) of pixels (N, 3, H, W), with `net` in eval mode."""
-    with eval_mode(net):
+    """Predicted classes (N,) of pixels (N, 3, H, W), with `net` in eval mode.
+
+    In float32, whatever the precision that the network is trained in.
+    """
+    with eval_mode(net), torch.autocast(pixels.device.type, enabled=False):
         return torch.cat(
             [net(normalize(part)).argmax(dim=1) for part in pixels.split(BATCH)]
         )

@@ -101,6 +101,9 @@ def _check_source(source: str, settings: Settings, problems: Problems) -> None:
             own.batch,
         )
         return
+    pad, size = getattr(own, "crop_pad", 0), settings.fetch.size
+    if pad >= size:
+        problems.add(f"distill.{source}.crop_pad", f"less than the image's {size}", pad)
     long = lengths(settings, source)
     ticks = own.ticks(long.warm)
     if not long.skip < ticks:

@@ -14,7 +14,7 @@ from abd.config.cells import Cell, expand
 from abd.config.checks import check_cell, check_experiment, check_names
 from abd.config.found import own_names
 from abd.config.schema import SECTIONS, Settings
-from abd.config.sections import Problems, read_settings, read_top
+from abd.config.sections import Problems, overridden, read_settings, read_top
 from abd.config.study import Top
 from abd.data import DATASETS
 from abd.errors import AbdError
@@ -71,6 +71,8 @@ def make_plan(raw: Mapping[str, Any]) -> Plan:
         check_experiment(name, problems)
 
     named = {cell.dataset for own in cells.values() for cell in own}
+    if top is None:  # what the experiments would have named cannot be known
+        named = overridden(known)
     there = sorted({*DATASETS.names(), *own_names(known, problems)})
     used = {cell.dataset for name in asked for cell in cells.get(name, ())}
     reader = _Reader(known, there, named, 1 if top is None else top.budget)

@@ -105,6 +105,12 @@ def read_top(raw: Mapping[str, Any], problems: Problems) -> Top | None:
     return validate(Top, {k: v for k, v in raw.items() if k not in SECTIONS}, problems)
 
 
+def overridden(raw: Mapping[str, Any]) -> set[str]:
+    """Every data set that a section has overrides for."""
+    _, overrides = _split(raw, Problems())
+    return {dataset for own in overrides.values() for dataset in own}
+
+
 def read_settings(
     raw: Mapping[str, Any],
     datasets: Iterable[str],

@@ -7,6 +7,7 @@ classes are named by their numbers.
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,7 +62,7 @@ def _opened(path: Path) -> Iterator[np.lib.npyio.NpzFile]:
                     f"expected the arrays {', '.join(ARRAYS)}, got no {', '.join(missing)}"
                 )
             yield archive
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise AbdError(f"{path}: {error}") from None
 
 

@@ -23,7 +23,10 @@ CLASSES = ("num_classes", "n_classes")
 
 
 def source_digest(name: str) -> str:
-    """Digest of the file that defines a network; AbdError where it cannot be found."""
+    """Digest of what defines a network: its file, or all files of its package's folder.
+
+    Raises AbdError where it cannot be found.
+    """
     module = name.partition(":")[0]
     try:
         spec = importlib.util.find_spec(module)
@@ -34,7 +37,12 @@ def source_digest(name: str) -> str:
             f"network: expected an importable module, got {module!r} of {name!r}; install "
             "it, or put its folder on PYTHONPATH"
         )
-    return f"{module} {hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()[:16]}"
+    source = Path(spec.origin)
+    # A package's modules may all take part; a single file stands for itself.
+    package = "." in module or source.name == "__init__.py"
+    files = sorted(source.parent.rglob("*.py")) if package else [source]
+    contents = b"".join(file.read_bytes() for file in files)
+    return f"{module} {hashlib.sha256(contents).hexdigest()[:16]}"
 
 
 def build_foreign(

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torchvision.models import ResNet18_Weights, ResNet34_Weights
 from torchvision.models.resnet import BasicBlock, ResNet
 
+from abd.errors import AbdError
+
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 WEIGHTS = {18: ResNet18_Weights.IMAGENET1K_V1, 34: ResNet34_Weights.IMAGENET1K_V1}
 STAGES = ("layer1", "layer2", "layer3", "layer4")
@@ -79,10 +81,22 @@ def build_resnet(
     if generator is not None:
         init_weights(net, generator)
         if "imagenet" in options:
-            pretrained = WEIGHTS[depth].get_state_dict(progress=False, check_hash=True)
+            pretrained = _imagenet(depth)
             body = {k: v for k, v in pretrained.items() if not k.startswith("fc.")}
             net.load_state_dict(body, strict=False)
     return net
+
+
+def _imagenet(depth: int) -> dict[str, Tensor]:
+    """Torchvision's weights, from its cache or downloaded; AbdError where neither is."""
+    weights = WEIGHTS[depth]
+    try:
+        return dict(weights.get_state_dict(progress=False, check_hash=True))
+    except (OSError, RuntimeError) as error:  # no network, or another checksum
+        raise AbdError(
+            f"network resnet-{depth}-imagenet: expected {weights.url} or its copy in "
+            f"torch's hub folder, got {error}"
+        ) from None
 
 
 def init_weights(net: nn.Module, generator: torch.Generator) -> None:

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from abd.optim import OptimizerSpec
 from abd.pixels import Normalization
+from abd.shuffling import ShuffledTeacher, stability
 from abd.state import State
-from abd.vaccine import ShuffledTeacher, stability
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from abd.augment import random_crop, random_hflip
 from abd.seeding import torch_stream
+from abd.shuffling import agreement, sample_weights
 from abd.sources.base import Batch, Context, Guard
 from abd.state import State
-from abd.vaccine import agreement, sample_weights
 
 
 class PixelPool:
@@ -76,7 +76,8 @@ def taught(context: Context, pixels: Tensor, labels: Tensor | None = None) -> Ba
     x = context.normalize(pixels)
     if context.vaccine is None:
         return Batch(x, context.teacher(x), labels=labels, pixels=pixels)
-    logits, shuffled = context.vaccine(x)
+    with torch.autocast(x.device.type, enabled=False):  # it decides
+        logits, shuffled = context.vaccine(x)
     suspicious = agreement(logits, shuffled)
     return Batch(x, logits, suspicious=suspicious, labels=labels, pixels=pixels)
 

@@ -7,6 +7,7 @@ from all earlier ones (method section 5.3, part A).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -16,12 +17,13 @@ from torch import Tensor, nn
 from abd.augment import random_crop, random_hflip, random_resized_crop
 from abd.bn_inputs import bn_divergence, bn_features, bn_inputs, bn_layers
 from abd.contrast import Bank, Head, contrastive_loss
+from abd.errors import AbdError
 from abd.frozen import frozen_parameters
 from abd.losses import sample_kl
 from abd.nets.generators import cmi_generator
 from abd.seeding import torch_stream
+from abd.shuffling import agreement
 from abd.sources.base import Context
-from abd.vaccine import agreement
 
 LOCAL_SCALE = (0.25, 1.0)
 LOCAL_RATIO = (3 / 4, 4 / 3)
@@ -99,8 +101,14 @@ class Synthesis:
         student.eval()
         with frozen_parameters(student):
             loss, logits, views = self._loss(student, x_global, x_local, bank, stream)
-            if loss.item() < self.lowest or self._step == 0:
-                self.lowest = loss.item()
+            total = loss.item()
+            if not math.isfinite(total):
+                raise AbdError(
+                    f"cmi: expected a finite synthesis loss, got {total} in step "
+                    f"{self._step}; lower distill.cmi.synthesis.lr"
+                )
+            if total < self.lowest:
+                self.lowest = total
                 self.best_pixels = (images.detach() * 255).to(torch.uint8)
                 self.best_features = views.detach()
             self.optimizer.zero_grad(set_to_none=True)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
+from abd.errors import AbdError
 from abd.frozen import frozen_parameters
 from abd.losses import attention_transfer, mean_kl
 from abd.nets.generators import zskt_generator
@@ -108,6 +109,12 @@ class ZsktSource:
         """mean-KL(T||S) at temperature tau plus at_beta times the attention transfer."""
         logits, taps = tapped(student, batch.x, tap_names(student) if self.at_beta else [])
         loss = mean_kl(batch.teacher_logits, logits, self.tau)
+        if len(taps) != len(batch.teacher_taps):
+            raise AbdError(
+                f"params.yaml: distill.zskt.at_beta: expected 0 for networks of "
+                f"{len(batch.teacher_taps)} and {len(taps)} named stages, got "
+                f"{self.at_beta}"
+            )
         for ours, theirs in zip(taps, batch.teacher_taps, strict=True):
             loss = loss + self.at_beta * attention_transfer(ours, theirs)
         return loss

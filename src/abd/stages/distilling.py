@@ -10,12 +10,12 @@ from abd.errors import AbdError
 from abd.nets import build_net
 from abd.registry import load_object
 from abd.seeding import torch_stream
+from abd.shuffling import Permutations, ShuffledTeacher, draw_trial
 from abd.sources.base import Context, Guard, Source
 from abd.stages.job import Job
 from abd.stages.load import normalization, place
 from abd.storage.arrays import read_arrays
 from abd.storage.checkpoints import read_net, read_tensors
-from abd.vaccine import Permutations, ShuffledTeacher, draw_trial
 
 
 def load_teacher(job: Job, device: torch.device) -> nn.Module:
@@ -55,7 +55,10 @@ def make_source(
     )
     pool = read_arrays(job.inputs["pool"]) if "pool" in job.inputs else {}
     build = load_object(settings_class(config["source"]).build)
-    source: Source = build(context, pool, **config["settings"])
+    try:
+        source: Source = build(context, pool, **config["settings"])
+    except ValueError as error:
+        raise AbdError(f"params.yaml: distill.{config['source']}: {error}") from None
     return source
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,8 @@ def use_numerics(numerics: Mapping[str, Any]) -> torch.device:
 
     Raises AbdError where there is no such device.
     """
+    if numerics["deterministic"]:  # what cuBLAS asks for, before it is first used
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(numerics["threads"])
     torch.use_deterministic_algorithms(numerics["deterministic"])
     # Float32 means float32: TF32 is a choice, not a property of the machine.

@@ -11,13 +11,14 @@ from sklearn.metrics import auc, roc_curve
 from torch import Tensor, nn
 
 from abd.pixels import Normalization
+from abd.shuffling import Permutations
 from abd.stages.distilling import load_permutations, load_teacher
 from abd.stages.job import Job
 from abd.stages.load import use_numerics
 from abd.stages.testset import load_test
 from abd.storage.arrays import write_arrays
 from abd.storage.files import read_json, write_json
-from abd.vaccine import Permutations, score_trials
+from abd.vaccine import score_trials
 
 BATCH = 256
 

@@ -29,8 +29,7 @@ def run(job: Job) -> None:
     driver.until(config["warm"])
     images, weights = source.cached()
     write_tensors(job.outputs["cache"], {"images": images, "weights": weights})
-    state = distillation.state()
-    state.drop("cache")
-    write_state(job.outputs["warm"], state)
+    distillation.source = source.source  # the cache is no part of the warm state
+    write_state(job.outputs["warm"], distillation.state())
     write_history(job.outputs["history"], driver.history)
     driver.done()
