@@ -133,6 +133,22 @@ def test_plain_distillation_does_not_know_the_vaccine(raw):
     assert by_guard["first"][0] != by_guard["first"][1]
 
 
+def test_an_override_of_nothing_but_comments_overrides_nothing(raw):
+    before = make_plan(raw).settings["digits"].harden
+    raw["harden"]["by_dataset"]["digits"] = None
+    after = make_plan(raw).settings["digits"].harden
+    assert after.epochs == raw["harden"]["epochs"] != before.epochs
+
+
+@pytest.mark.parametrize("value", ["data/x.npz", [1], 3])
+def test_overrides_that_are_no_settings_are_named(raw, value):
+    raw["fetch"]["by_dataset"]["digits"] = value
+    with pytest.raises(
+        AbdError, match=r"fetch\.by_dataset\.digits: expected settings, got"
+    ):
+        make_plan(raw)
+
+
 def test_overrides_count_for_their_data_set(raw):
     settings = make_plan(raw).settings["digits"]
     assert settings.teacher.epochs == raw["teacher"]["by_dataset"]["digits"]["epochs"]
@@ -457,10 +473,10 @@ def test_every_problem_is_listed_at_once(raw):
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", ["[1, 2]", "a: [", ""])
+@pytest.mark.parametrize("text", ["[1, 2]", "a: [", "", "a: \xff"])
 def test_files_that_are_no_params(tmp_path, text):
     path = tmp_path / "params.yaml"
-    path.write_text(text)
+    path.write_bytes(text.encode("latin-1"))
     with pytest.raises(AbdError, match=r"params\.yaml: expected a"):
         load_plan(path)
 

@@ -29,6 +29,15 @@ def test_a_compressed_file_without_names_and_with_small_labels(tmp_path):
     assert data.y_train.dtype == np.int64
 
 
+@pytest.mark.parametrize("largest", [60, 10**12, 2**62])
+def test_a_label_beyond_all_images_is_named_at_once(tmp_path, largest):
+    made = arrays()
+    made["y_train"][0] = largest
+    np.savez(tmp_path / "own.npz", **made)
+    with pytest.raises(AbdError, match=f"every class among its 60 images, got {largest}"):
+        describe_own(tmp_path / "own.npz", None)
+
+
 GOOD = arrays()
 HEADERS = [  # what planning finds, without an image
     ({"x_train": None}, "expected the arrays .*, got no x_train"),

@@ -223,7 +223,18 @@ def test_a_missing_artifact_names_how_it_is_made(tmp_path):
         check_artifact(tmp_path / "gone")
 
 
-@pytest.mark.parametrize("content", [b"", b'{"outputs": ', b"[]", b"\xff"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b'{"outputs": ',
+        b"[]",
+        b"\xff",
+        b'{"outputs": {}}',
+        b'{"outputs": []}',
+        b'{"outputs": {"out.bin": 3}, "stage": "x"}',
+    ],
+)
 def test_a_damaged_record_is_one_line(artifact, content):
     (artifact.parent / "record.json").write_bytes(content)
     with pytest.raises(AbdError, match=r"record\.json: damaged .* snakemake -R"):

@@ -130,8 +130,10 @@ def _run_stage(arguments: argparse.Namespace) -> None:
     stage = STAGES[arguments.stage]
     try:
         config = json.loads(arguments.config)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise AbdError(f"--config: expected a slice of params as JSON, {error}") from None
+    if not isinstance(config, dict):
+        raise AbdError(f"--config: expected a slice of params as JSON, got {config!r}")
     run_job(
         arguments.stage,
         config,

@@ -127,8 +127,8 @@ def _check(name: str, cells: list[Cell], reader: _Reader, problems: Problems) ->
 def load_plan(path: Path) -> Plan:
     """Read and validate a params file; AbdError naming it where it cannot be read."""
     try:
-        raw = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise AbdError(f"{path}: expected a YAML file, got {error}") from None
     if not isinstance(raw, dict):
         raise AbdError(f"{path}: expected a mapping of sections, got {type(raw).__name__}")

@@ -151,16 +151,23 @@ def _split(
     raw: Mapping[str, Any], problems: Problems
 ) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
     """Every section without its overrides, and the overrides by data set."""
-    base, overrides = {}, {}
+    base: dict[str, dict[str, Any]] = {}
+    overrides: dict[str, dict[str, Any]] = {}
     for name in SECTIONS:
         section = raw.get(name)
         if not isinstance(section, Mapping):
             problems.add(name, "a section", "nothing" if section is None else section)
             section = {}
         base[name] = {k: v for k, v in section.items() if k != OVERRIDES}
-        own = section.get(OVERRIDES) or {}
-        if not isinstance(own, Mapping):
+        own = section.get(OVERRIDES)
+        if own is not None and not isinstance(own, Mapping):
             problems.add(f"{name}.{OVERRIDES}", "data sets", own)
-            own = {}
-        overrides[name] = dict(own)
+            own = None
+        overrides[name] = {}
+        for dataset, changes in (own or {}).items():
+            is_mapping = isinstance(changes, Mapping)
+            # Nothing but comments below a data set reads as null: it overrides nothing.
+            if changes is not None and not is_mapping:
+                problems.add(f"{name}.{OVERRIDES}.{dataset}", "settings", changes)
+            overrides[name][dataset] = dict(changes) if is_mapping else {}
     return base, overrides

@@ -91,7 +91,13 @@ def _check_labels(name: str, header: tuple[tuple[int, ...], np.dtype], n: int) -
 def _class_names(archive: np.lib.npyio.NpzFile) -> tuple[str, ...]:
     """The names in the file, or the numbers up to the largest training label."""
     if "class_names" not in archive.files:
-        return tuple(str(k) for k in range(int(archive["y_train"].max()) + 1))
+        largest, n = int(archive["y_train"].max()), len(archive["y_train"])
+        if largest >= n:  # before a name is made for every number below
+            raise ValueError(
+                f"y_train: expected labels from 0 on, every class among its {n} images, "
+                f"got {largest}"
+            )
+        return tuple(str(k) for k in range(largest + 1))
     names = archive["class_names"]
     if names.ndim != 1 or names.dtype.kind != "U":
         raise ValueError(

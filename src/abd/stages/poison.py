@@ -85,6 +85,8 @@ def _trigger(job: Job) -> Trigger:
     except AssetError as error:
         file = files.get(error.asset, "not given")
         raise AbdError(f"{field}.{error.asset}: {file}: {error}") from None
+    except ValueError as error:
+        raise AbdError(f"{field}: {error}") from None
 
 
 def _training_images(job: Job, dataset: ArrayDataset) -> np.ndarray:

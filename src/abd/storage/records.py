@@ -71,12 +71,14 @@ def check_artifact(path: Path) -> str:
     if record.is_file():
         try:
             contents = read_json(record)
-            expected = contents["outputs"].get(path.name, actual)
-        except (AbdError, KeyError, TypeError) as error:
+            expected, stage = contents["outputs"][path.name], contents["stage"]
+            if not isinstance(expected, str):
+                raise TypeError(f"sha256 of {path.name}: {expected!r}")
+        except (AbdError, LookupError, TypeError) as error:
             raise AbdError(f"{record}: damaged ({error}); {remake}") from None
         if expected != actual:
             raise AbdError(
                 f"{path}: damaged: expected sha256 {expected[:12]} as written by rule "
-                f"{contents['stage']}, got {actual[:12]}; {remake}"
+                f"{stage}, got {actual[:12]}; {remake}"
             )
     return actual
