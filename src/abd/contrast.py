@@ -6,11 +6,11 @@ tell which two views belong together (method section 5.3).
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from abd.nets.init import init_default
 
 
 class Head(nn.Module):
@@ -21,11 +21,8 @@ class Head(nn.Module):
         with torch.random.fork_rng(devices=[]):
             self.hidden = nn.Linear(n_features, n_features)
             self.out = nn.Linear(n_features, dim)
-        with torch.no_grad():
-            for layer in (self.hidden, self.out):
-                bound = 1 / math.sqrt(layer.in_features)
-                nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
-                nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+        for layer in (self.hidden, self.out):
+            init_default(layer, generator)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return unit vectors (B, dim)."""

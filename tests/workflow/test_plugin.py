@@ -27,18 +27,12 @@ class TinyNet(torch.nn.Sequential):
 
 class NoiseSettings(SourceSettings):
     build: ClassVar[str] = "noise_source:NoiseSource"
-    lengths: ClassVar[frozenset[str]] = frozenset({"steps"})
+    length: ClassVar[str] = "steps"
     steps: Count
     lr: Rate
 
-    def epochs_in_all(self):
-        return self.steps
-
     def rounds_per_epoch(self, n_pool):
         return 1
-
-    def scaled(self, budget):
-        return super().scaled(budget).model_copy(update={"steps": max(1, round(budget * self.steps))})
 
 
 class NoiseSource:

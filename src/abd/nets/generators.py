@@ -7,10 +7,10 @@ input space, unbounded; CMI's in [0, 1].
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
+
+from abd.nets.init import init_default
 
 WIDTH = 128
 SMALL = 64  # the largest size that two doublings of size/4 are made for
@@ -72,13 +72,9 @@ def zskt_generator(nz: int, size: int, generator: torch.Generator) -> Generator:
     """
     with torch.random.fork_rng(devices=[]):
         net = Generator(nz, size, bias=True, last=nn.BatchNorm2d(3))
-    with torch.no_grad():
-        for m in net.modules():
-            if isinstance(m, nn.Linear | nn.Conv2d):
-                bound = 1 / math.sqrt(m.weight[0].numel())
-                nn.init.uniform_(m.weight, -bound, bound, generator=generator)
-                assert m.bias is not None
-                nn.init.uniform_(m.bias, -bound, bound, generator=generator)
+    for m in net.modules():
+        if isinstance(m, nn.Linear | nn.Conv2d):
+            init_default(m, generator)
     return net
 
 

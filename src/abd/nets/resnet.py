@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torchvision.models import ResNet18_Weights, ResNet34_Weights
 from torchvision.models.resnet import BasicBlock, ResNet
 
 from abd.errors import AbdError
+from abd.nets.init import init_default
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 WEIGHTS = {18: ResNet18_Weights.IMAGENET1K_V1, 34: ResNet34_Weights.IMAGENET1K_V1}
@@ -107,6 +106,4 @@ def init_weights(net: nn.Module, generator: torch.Generator) -> None:
                 m.weight, mode="fan_out", nonlinearity="relu", generator=generator
             )
         elif isinstance(m, nn.Linear):
-            bound = 1 / math.sqrt(m.in_features)
-            nn.init.uniform_(m.weight, -bound, bound, generator=generator)
-            nn.init.uniform_(m.bias, -bound, bound, generator=generator)
+            init_default(m, generator)

@@ -14,15 +14,15 @@ class SourceSettings(Section):
 
     `build` names the class that does the work, "module:Class", called with an
     `abd.sources.base.Context`, the arrays of its pool, and `arguments()` by name.
-    `pool` names the images that it draws from, None if it makes its own. `lengths` are
-    the settings that say how long a run is: the source is told its rounds instead.
+    `pool` names the images that it draws from, None if it makes its own. `length` names
+    the setting that says how many epochs a run has: the source is told its rounds instead.
     `least` is the number of epochs below which no budget brings a run, or its end with
     self-retrospection.
     """
 
     build: ClassVar[str]
     pool: ClassVar[Pool | None] = None
-    lengths: ClassVar[frozenset[str]] = frozenset()
+    length: ClassVar[str]
     least: ClassVar[int] = 1
 
     log_every: Count  # rounds between two points of the loss curve
@@ -32,20 +32,25 @@ class SourceSettings(Section):
 
     def epochs_in_all(self) -> int:
         """Length of a whole run in epochs, the unit of `retrospect.<source>.last`."""
-        raise NotImplementedError
+        epochs: int = getattr(self, self.length)
+        return epochs
 
     def rounds_per_epoch(self, n_pool: int) -> int:
         """Rounds of an epoch, with a pool of `n_pool` images."""
         raise NotImplementedError
 
     def scaled(self, budget: float) -> Self:
-        """These settings with every length shortened to its share `budget`.
+        """These settings with the run and its intervals shortened to the share `budget`.
 
-        A source adds its own lengths to what is done here.
+        A source whose schedule counts in epochs adds that.
         """
-        intervals = {"log_every": self.log_every, "eval_every": self.eval_every}
-        short = {name: shortened(length, budget) for name, length in intervals.items()}
-        return self.model_copy(update=short)
+        return self.model_copy(
+            update={
+                self.length: shortened(self.epochs_in_all(), budget, self.least),
+                "log_every": shortened(self.log_every, budget),
+                "eval_every": shortened(self.eval_every, budget),
+            }
+        )
 
     def ticks(self, warm: int) -> int:
         """What `surrogate.skip` counts in `warm` rounds: the rounds themselves."""
@@ -57,32 +62,23 @@ class SourceSettings(Section):
 
     def arguments(self) -> dict[str, Any]:
         """What the source is built with, by name."""
-        return self.model_dump(exclude={"log_every", "eval_every", *self.lengths})
+        return self.model_dump(exclude={"log_every", "eval_every", self.length})
 
 
 class PoolSettings(SourceSettings):
     """What sources have in common that pass over a fixed pool, epoch by epoch."""
 
-    lengths: ClassVar[frozenset[str]] = frozenset({"epochs"})
+    length: ClassVar[str] = "epochs"
     drop_last: ClassVar[bool]
 
     epochs: Count
     crop_pad: Whole
     hflip: bool
 
-    def epochs_in_all(self) -> int:
-        """The epochs of a whole run."""
-        return self.epochs
-
     def rounds_per_epoch(self, n_pool: int) -> int:
         """Batches of an epoch, the last incomplete one counted unless it is dropped."""
         whole, rest = divmod(self.drawn(n_pool), self.batch)
         return whole + (rest > 0 and not self.drop_last)
-
-    def scaled(self, budget: float) -> Self:
-        """With fewer epochs, at least 1, and shorter intervals."""
-        epochs = shortened(self.epochs, budget)
-        return super().scaled(budget).model_copy(update={"epochs": epochs})
 
 
 def shortened(length: int, budget: float, least: int = 1) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from abd.config.fields import (
     BatchSize,
@@ -13,7 +13,7 @@ from abd.config.fields import (
     Section,
     Whole,
 )
-from abd.config.sources.base import SourceSettings, shortened
+from abd.config.sources.base import SourceSettings
 
 
 class Synthesis(Section):
@@ -36,7 +36,7 @@ class CmiSettings(SourceSettings):
     """Section `distill.cmi`; an epoch is a round of synthesis, then `kd_steps` more."""
 
     build: ClassVar[str] = "abd.sources.cmi:CmiSource"
-    lengths: ClassVar[frozenset[str]] = frozenset({"epochs"})
+    length: ClassVar[str] = "epochs"
 
     epochs: Count
     kd_steps: Count
@@ -50,10 +50,6 @@ class CmiSettings(SourceSettings):
     bank: Count
     synthesis: Synthesis
 
-    def epochs_in_all(self) -> int:
-        """The epochs of a whole run."""
-        return self.epochs
-
     def rounds_per_epoch(self, n_pool: int) -> int:
         """One of synthesis, and those of distillation."""
         return 1 + self.kd_steps
@@ -61,8 +57,3 @@ class CmiSettings(SourceSettings):
     def ticks(self, warm: int) -> int:
         """The steps of one synthesis call."""
         return self.synthesis.steps
-
-    def scaled(self, budget: float) -> Self:
-        """With fewer epochs, at least 1, and shorter intervals."""
-        epochs = shortened(self.epochs, budget)
-        return super().scaled(budget).model_copy(update={"epochs": epochs})

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from abd.config.fields import Count, NonNegative, Rate
-from abd.config.sources.base import SourceSettings, shortened
+from abd.config.sources.base import SourceSettings
 
 
 class ZsktSettings(SourceSettings):
     """Section `distill.zskt`; a round is a cycle, and so is an epoch."""
 
     build: ClassVar[str] = "abd.sources.zskt:ZsktSource"
-    lengths: ClassVar[frozenset[str]] = frozenset({"cycles"})
+    length: ClassVar[str] = "cycles"
     least: ClassVar[int] = 20
 
     cycles: Count
@@ -24,15 +24,6 @@ class ZsktSettings(SourceSettings):
     clip_norm: Rate
     at_beta: NonNegative
 
-    def epochs_in_all(self) -> int:
-        """The cycles of a whole run."""
-        return self.cycles
-
     def rounds_per_epoch(self, n_pool: int) -> int:
         """A cycle is counted by itself."""
         return 1
-
-    def scaled(self, budget: float) -> Self:
-        """With fewer cycles, at least 20, and shorter intervals."""
-        cycles = shortened(self.cycles, budget, least=self.least)
-        return super().scaled(budget).model_copy(update={"cycles": cycles})
