@@ -229,7 +229,7 @@ def test_a_budget_that_leaves_no_room_for_the_search_is_refused(raw):
         ({"vaccine": {"n_conv": 0}}, "vaccine.n_conv: expected a number of convolutions, at least 1, or last_stage, got 0"),
         ({"vaccine": {"n_conv": "all"}}, "vaccine.n_conv: expected a number of convolutions, at least 1, or last_stage, got 'all'"),
         ({"vaccine": 3}, "vaccine: expected a section, got 3"),
-        ({"surrogate": {"skip": {"ood": 100}}}, "surrogate.skip.ood: expected less than 60, got 100"),
+        ({"surrogate": {"skip": {"ood": 100}}}, "surrogate.skip.ood: expected less than surrogate.warm.ood = 60, got 100"),
         ({"surrogate": {"by_dataset": {"digits": {"warm": {"ood": 5000}}}}}, "surrogate.warm.ood: expected less than lambda = "),
         ({"surrogate": {"warm": {"oood": 5}}}, "surrogate.warm.oood: expected one of clean, cmi, ood, zskt, got 'oood'"),
         ({"distill": {"gan": {"batch": 5}}}, "distill.gan: expected no such key"),
@@ -304,7 +304,7 @@ def test_wrong_grids_are_named(raw, key, value, message):
             {"poison": {"by_dataset": {"mnist": {"rate": 0.2}}}},
             "experiments.other.grids.dataset: expected one of ",
         ),
-        ("sources", ["cmi"], {"surrogate": {"warm": {"cmi": 5000}}}, "surrogate.warm.cmi: expected less than lambda"),
+        ("sources", ["cmi"], {"surrogate": {"by_dataset": {"digits": {"warm": {"cmi": 5000}}}}}, "surrogate.warm.cmi: expected less than lambda"),
     ],
 )  # fmt: skip
 def test_an_experiment_that_nobody_asked_for_stops_no_other(

@@ -12,7 +12,7 @@ from abd.state import State
 
 
 class CachingSource:
-    """A source that remembers its batches from round (or tick) `skip` on.
+    """A source that remembers its batches from round `skip` on.
 
     Images are kept as pixels where the source has them, else as network input; a batch
     counts as often as its `seen` says.
@@ -28,8 +28,7 @@ class CachingSource:
     def batches(self, index: int, student: nn.Module) -> Iterator[Batch]:
         """Yield the batches of round `index`, remembering them."""
         for batch in self.source.batches(index, student):
-            tick = index if batch.tick is None else batch.tick
-            if tick >= self.skip and batch.seen:
+            if index >= self.skip and batch.seen:
                 images = batch.x if batch.pixels is None else batch.pixels
                 self.images.append(images.cpu())
                 self.weights.append(torch.full((len(images),), float(batch.seen)))

@@ -105,9 +105,11 @@ def _check_source(source: str, settings: Settings, problems: Problems) -> None:
     if pad >= size:
         problems.add(f"distill.{source}.crop_pad", f"less than the image's {size}", pad)
     long = lengths(settings, source)
-    ticks = own.ticks(long.warm)
-    if not long.skip < ticks:
-        problems.add(f"surrogate.skip.{source}", f"less than {ticks}", long.skip)
+    if not long.skip < long.warm:
+        problems.add(
+            f"surrogate.skip.{source}", f"less than surrogate.warm.{source} = {long.warm}",
+            long.skip,
+        )  # fmt: skip
     if not long.warm < long.lambda_:
         problems.add(
             f"surrogate.warm.{source}",

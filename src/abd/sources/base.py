@@ -2,7 +2,7 @@
 
 A run is a row of *rounds*. In a round a source may synthesise, and then shows the
 student some batches: one in OOD and clean distillation, one batch ten times in ZSKT,
-none in the synthesis round of CMI. The distillation loop knows no source by name.
+none in CMI's rounds of synthesis. The distillation loop knows no source by name.
 """
 
 from __future__ import annotations
@@ -29,8 +29,7 @@ class Batch:
     (B,) mask of the samples that the vaccine flags, None without one. labels: (B,) where
     the source has them. pixels: (B, 3, H, W) uint8 where `x` was made from pixels.
     repeats: how often the student takes a step on this batch; with 0 it was made on the
-    way to another. seen: how often it counts in the surrogate cache. tick: what
-    `surrogate.skip` counts, where that is not the round.
+    way to another. seen: how often it counts in the surrogate cache.
     """
 
     x: Tensor
@@ -41,7 +40,6 @@ class Batch:
     pixels: Tensor | None = None
     repeats: int = 1
     seen: int = 1
-    tick: int | None = None
 
 
 @dataclass(frozen=True)

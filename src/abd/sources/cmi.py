@@ -1,7 +1,7 @@
 """Contrastive model inversion: a growing pool of images made from the teacher's memory.
 
-An epoch is one round of synthesis, which adds images to the pool, and then rounds of
-distillation on batches of the whole pool (method section 5.3).
+An epoch is a call of synthesis, a round for each of its steps, which adds images to the
+pool; then come rounds of distillation on batches of the whole pool (method section 5.3).
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ class CmiSource:
         init = torch_stream(context.seed, "cmi", "head")
         self.head = Head(n_features, head_dim, init).to(context.device)
         self._head_optimizer = torch.optim.Adam(self.head.parameters(), lr_head)
+        self.synthesis: Synthesis | None = None  # the call that is under way
         self.bank = Bank(bank, n_features, context.device)
         by_epoch = cosine(lr, context.rounds // self.rounds_per_epoch)
         self.optimizer = OptimizerSpec(
@@ -72,8 +73,8 @@ class CmiSource:
 
     @property
     def rounds_per_epoch(self) -> int:
-        """One of synthesis, and those of distillation."""
-        return 1 + self.kd_steps
+        """The steps of synthesis, and those of distillation."""
+        return self.recipe.steps + self.kd_steps
 
     def batches(self, index: int, student: nn.Module) -> Iterator[Batch]:
         """Yield one batch of the pool; in a round of synthesis its global views instead.
@@ -81,15 +82,17 @@ class CmiSource:
         The student takes no step on those; they are what the surrogate cache holds.
         """
         epoch, place = divmod(index, self.rounds_per_epoch)
-        if place > 0:
-            yield self._draw(epoch, place - 1)
+        if place >= self.recipe.steps:
+            yield self._draw(epoch, place - self.recipe.steps)
             return
-        synthesis = Synthesis(self.context, self.recipe, self.head, epoch)
-        for tick in range(self.recipe.steps):
-            x, logits = synthesis.step(student, self.bank, self._head_optimizer)
-            yield Batch(x, logits, repeats=0, tick=tick)
-        self.pixels = torch.cat([self.pixels, synthesis.best_pixels])
-        self.bank.add(synthesis.best_features)
+        if self.synthesis is None:
+            self.synthesis = Synthesis(self.context, self.recipe, self.head, epoch)
+        x, logits = self.synthesis.step(student, self.bank, self._head_optimizer)
+        yield Batch(x, logits, repeats=0)
+        if place == self.recipe.steps - 1:
+            self.pixels = torch.cat([self.pixels, self.synthesis.best_pixels])
+            self.bank.add(self.synthesis.best_features)
+            self.synthesis = None
 
     def _draw(self, epoch: int, step: int) -> Batch:
         """Batch `step` of an epoch: passes over the pool, each in a new order."""
@@ -112,11 +115,13 @@ class CmiSource:
         return self.tau**2 * batch_kl(batch.teacher_logits, student(batch.x), self.tau)
 
     def save(self, state: State) -> None:
-        """Put pool, bank, and head with its optimizer into `state`."""
+        """Put pool, bank, head with its optimizer, and a call under way into `state`."""
         state.put("cmi", {"pixels": self.pixels, "bank": self.bank.pairs})
         state.values["cmi_bank_place"] = self.bank.place
         state.put_net("cmi_head", self.head)
         state.put_optimizer("cmi_head_optimizer", self._head_optimizer)
+        if self.synthesis is not None:
+            self.synthesis.save(state)
 
     def load(self, state: State) -> None:
         """Take them back."""
@@ -126,3 +131,7 @@ class CmiSource:
         self.bank.place = state.values["cmi_bank_place"]
         state.get_net("cmi_head", self.head)
         state.get_optimizer("cmi_head_optimizer", self._head_optimizer)
+        self.synthesis = None
+        if (epoch := Synthesis.under_way(state)) is not None:
+            self.synthesis = Synthesis(self.context, self.recipe, self.head, epoch)
+            self.synthesis.load(state)

@@ -24,10 +24,12 @@ from abd.nets.generators import cmi_generator
 from abd.seeding import torch_stream
 from abd.shuffling import agreement
 from abd.sources.base import Context
+from abd.state import State
 
 LOCAL_SCALE = (0.25, 1.0)
 LOCAL_RATIO = (3 / 4, 4 / 3)
 BETAS = (0.5, 0.999)
+KEY = "cmi_synthesis"
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Synthesis:
 
     def __init__(self, context: Context, recipe: Recipe, head: Head, epoch: int) -> None:
         self.context, self.recipe, self.head = context, recipe, head
+        self._epoch = epoch
         self._path = ("cmi", "synthesis", epoch)
         stream = torch_stream(context.seed, *self._path)
         generator = cmi_generator(recipe.nz, context.size, stream)
@@ -109,7 +112,7 @@ class Synthesis:
                 )
             if total < self.lowest:
                 self.lowest = total
-                self.best_pixels = (images.detach() * 255).to(torch.uint8)
+                self.best_pixels = (images.detach() * 255).to(torch.uint8).contiguous()
                 self.best_features = views.detach()
             self.optimizer.zero_grad(set_to_none=True)
             head_optimizer.zero_grad(set_to_none=True)
@@ -119,6 +122,35 @@ class Synthesis:
         head_optimizer.step()
         self._step += 1
         return x_global.detach(), logits.detach()
+
+    @staticmethod
+    def under_way(state: State) -> int | None:
+        """The epoch of the call that `save` put into `state`; None where it did not."""
+        epoch: int | None = state.values.get(KEY, {}).get("epoch")
+        return epoch
+
+    def save(self, state: State) -> None:
+        """Put a call that is under way into `state`."""
+        state.values[KEY] = {
+            "epoch": self._epoch,
+            "step": self._step,
+            "lowest": self.lowest,
+        }
+        best = {"pixels": self.best_pixels, "features": self.best_features}
+        state.put(KEY, {"z": self.z, **best})
+        state.put_net(f"{KEY}_generator", self.generator)
+        state.put_optimizer(f"{KEY}_optimizer", self.optimizer)
+
+    def load(self, state: State) -> None:
+        """Take back a call of the same epoch."""
+        own, tensors = state.values[KEY], state.get(KEY)
+        self._step, self.lowest = own["step"], own["lowest"]
+        with torch.no_grad():
+            self.z.copy_(tensors["z"])
+        self.best_pixels = tensors["pixels"].to(self.context.device)
+        self.best_features = tensors["features"].to(self.context.device)
+        state.get_net(f"{KEY}_generator", self.generator)
+        state.get_optimizer(f"{KEY}_optimizer", self.optimizer)
 
     def _normalized(self, images: Tensor) -> Tensor:
         return self.context.normalize(images * 255)

@@ -52,10 +52,6 @@ class SourceSettings(Section):
             }
         )
 
-    def ticks(self, warm: int) -> int:
-        """What `surrogate.skip` counts in `warm` rounds: the rounds themselves."""
-        return warm
-
     def drawn(self, n_pool: int) -> int:
         """How many images of its pool the source uses."""
         return n_pool

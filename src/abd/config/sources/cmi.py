@@ -33,7 +33,7 @@ class Synthesis(Section):
 
 
 class CmiSettings(SourceSettings):
-    """Section `distill.cmi`; an epoch is a round of synthesis, then `kd_steps` more."""
+    """Section `distill.cmi`; an epoch is a call of synthesis, then `kd_steps` rounds."""
 
     build: ClassVar[str] = "abd.sources.cmi:CmiSource"
     length: ClassVar[str] = "epochs"
@@ -51,9 +51,5 @@ class CmiSettings(SourceSettings):
     synthesis: Synthesis
 
     def rounds_per_epoch(self, n_pool: int) -> int:
-        """One of synthesis, and those of distillation."""
-        return 1 + self.kd_steps
-
-    def ticks(self, warm: int) -> int:
-        """The steps of one synthesis call."""
-        return self.synthesis.steps
+        """The steps of synthesis, and those of distillation."""
+        return self.synthesis.steps + self.kd_steps
