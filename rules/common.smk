@@ -13,6 +13,7 @@ from snakemake.utils import min_version
 
 from abd.config import make_plan
 from abd.config.jobs import job_spec
+from abd.config.memory import memory_mb
 from abd.config.paths import (
     asset_files,
     hard_path,
@@ -93,6 +94,11 @@ def config_of(stage, **fixed):
 def code_of(stage, **fixed):
     """Digest of the code that shapes the job's numbers: a change re-runs the job."""
     return lambda w: spec(stage, tuple({**w, **fixed}.items())).code
+
+
+def memory_of(stage):
+    """Main memory of the job, in MB."""
+    return lambda w: memory_mb(stage, PLAN.settings[w.dataset], dict(w))
 
 
 def pool_of(w):

@@ -30,7 +30,7 @@ rule distill_plain:
     threads: NUMERICS.threads
     resources:
         gpu=int(NUMERICS.device != "cpu"),
-        mem_mb=6000,
+        mem_mb=memory_of("distill"),
         runtime=1440,
     params:
         config=config_of("distill", guard="plain"),
@@ -68,7 +68,7 @@ rule distill_first:
     threads: NUMERICS.threads
     resources:
         gpu=int(NUMERICS.device != "cpu"),
-        mem_mb=6000,
+        mem_mb=memory_of("distill"),
         runtime=1440,
     params:
         config=config_of("distill", guard="first"),
@@ -111,7 +111,7 @@ rule distill_searched:
     threads: NUMERICS.threads
     resources:
         gpu=int(NUMERICS.device != "cpu"),
-        mem_mb=6000,
+        mem_mb=memory_of("distill"),
         runtime=1440,
     params:
         config=config_of("distill", guard="searched"),

@@ -24,7 +24,7 @@ rule evaluate_teacher:
     threads: NUMERICS.threads
     resources:
         gpu=int(NUMERICS.device != "cpu"),
-        mem_mb=3000,
+        mem_mb=memory_of("evaluate"),
         runtime=30,
     params:
         config=config_of("evaluate"),
@@ -55,7 +55,7 @@ rule evaluate:
     threads: NUMERICS.threads
     resources:
         gpu=int(NUMERICS.device != "cpu"),
-        mem_mb=3000,
+        mem_mb=memory_of("evaluate"),
         runtime=30,
     params:
         config=config_of("evaluate"),

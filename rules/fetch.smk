@@ -20,7 +20,7 @@ rule fetch:
     benchmark:
         "benchmarks/fetch/{dataset}.tsv"
     resources:
-        mem_mb=4000,
+        mem_mb=memory_of("fetch"),
         runtime=60,
         # No params: where downloads lie shapes no number, and a change re-runs nothing.
         root=lambda w: PLAN.settings[w.dataset].fetch.root,

@@ -27,7 +27,7 @@ rule harden:
     threads: NUMERICS.threads
     resources:
         gpu=int(NUMERICS.device != "cpu"),
-        mem_mb=4000,
+        mem_mb=memory_of("harden"),
         runtime=1440,
     params:
         config=config_of("harden"),

@@ -17,7 +17,7 @@ rule patches:
     benchmark:
         "benchmarks/patches/{dataset}.tsv"
     resources:
-        mem_mb=2000,
+        mem_mb=memory_of("patches"),
         runtime=60,
     params:
         config=config_of("patches"),

@@ -27,7 +27,7 @@ rule poison:
     benchmark:
         "benchmarks/poison/{dataset}/{trigger}.tsv"
     resources:
-        mem_mb=4000,
+        mem_mb=memory_of("poison"),
         runtime=30,
     params:
         config=config_of("poison"),

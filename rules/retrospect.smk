@@ -28,7 +28,7 @@ rule retrospect_sr:
     threads: NUMERICS.threads
     resources:
         gpu=int(NUMERICS.device != "cpu"),
-        mem_mb=6000,
+        mem_mb=memory_of("retrospect"),
         runtime=720,
     params:
         config=config_of("retrospect", defense="sr"),
@@ -65,7 +65,7 @@ rule retrospect_sv_sr:
     threads: NUMERICS.threads
     resources:
         gpu=int(NUMERICS.device != "cpu"),
-        mem_mb=6000,
+        mem_mb=memory_of("retrospect"),
         runtime=720,
     params:
         config=config_of("retrospect", defense="sv_sr"),
@@ -105,7 +105,7 @@ rule retrospect_abd:
     threads: NUMERICS.threads
     resources:
         gpu=int(NUMERICS.device != "cpu"),
-        mem_mb=6000,
+        mem_mb=memory_of("retrospect"),
         runtime=720,
     params:
         config=config_of("retrospect", defense="abd"),

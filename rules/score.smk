@@ -31,7 +31,7 @@ rule score:
     threads: NUMERICS.threads
     resources:
         gpu=int(NUMERICS.device != "cpu"),
-        mem_mb=3000,
+        mem_mb=memory_of("score"),
         runtime=30,
     params:
         config=config_of("score"),

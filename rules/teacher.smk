@@ -27,7 +27,7 @@ rule teacher:
     threads: NUMERICS.threads
     resources:
         gpu=int(NUMERICS.device != "cpu"),
-        mem_mb=4000,
+        mem_mb=memory_of("teacher"),
         runtime=720,
     params:
         config=config_of("teacher"),

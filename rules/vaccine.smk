@@ -27,7 +27,7 @@ rule vaccine:
     threads: NUMERICS.threads
     resources:
         gpu=int(NUMERICS.device != "cpu"),
-        mem_mb=6000,
+        mem_mb=memory_of("vaccine"),
         runtime=120,
     params:
         config=config_of("vaccine"),

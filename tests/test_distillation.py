@@ -11,6 +11,7 @@ from abd.distillation import Distillation
 from abd.errors import AbdError
 from abd.metrics import EvalSet, evaluate
 from abd.nets import build_net
+from abd.nets.generators import Generator
 from abd.optim import OptimizerSpec
 from abd.retrospection import SelfRetrospection
 from abd.schedules import cosine
@@ -57,12 +58,12 @@ def _same(a, b):
 @pytest.mark.parametrize("stop", [1, 4])
 def test_going_on_gives_the_same_bits(name, retrospection, stop, make):
     unbroken = make(name, retrospection)
-    records = [r for r in unbroken.run(7) if r]
+    records = [r for r in unbroken.run(11) if r]
     first = make(name, retrospection)
     before = [r for r in first.run(stop) if r]
     second = make(name, retrospection)
     second.load(first.state())
-    after = [r for r in second.run(7) if r]
+    after = [r for r in second.run(11) if r]
     assert _same(_bits(unbroken), _bits(second))
     if stop % 3 and before:  # a stop there adds a record, and divides the mean loss
         assert len(before) + len(after) == len(records) + 1
@@ -159,6 +160,15 @@ def test_a_loss_that_is_not_finite_stops_the_run(make):
         distillation.student.linear.bias.fill_(float("nan"))
     with pytest.raises(AbdError, match="finite loss, got nan"):
         list(distillation.run(3))
+
+
+@pytest.mark.parametrize("name", ["zskt", "cmi"])
+def test_a_dead_generator_stops_the_run(name, make, monkeypatch):
+    """It makes one and the same image of everything."""
+    forward = Generator.forward
+    monkeypatch.setattr(Generator, "forward", lambda self, z: 0 * forward(self, z) + 0.5)
+    with pytest.raises(AbdError, match="expected different images, got 8 times the same"):
+        list(make(name).run(3))
 
 
 def test_the_cache_holds_what_the_student_saw(make, normalize):

@@ -86,16 +86,6 @@ def test_states_go_round(tmp_path):
     )
 
 
-def test_putting_copies():
-    tensor = torch.zeros(2)
-    state = State()
-    state.put("a", {"t": tensor})
-    tensor += 1
-    assert state.get("a")["t"].tolist() == [0, 0]
-    state.drop("a")
-    assert not state.tensors
-
-
 def test_weights_go_round(tmp_path):
     net = build_net("wrn-10-1", 4)
     write_net(tmp_path / "w", net)

@@ -17,7 +17,7 @@ from abd.errors import AbdError
 from abd.history import Record
 from abd.optim import OptimizerSpec
 from abd.seeding import torch_stream
-from abd.sources.base import Batch, Source
+from abd.sources.base import Batch, Source, check_different
 from abd.state import State
 
 ExtraGradient = Callable[
@@ -60,18 +60,21 @@ class Distillation:
         """Do rounds until `position` is `stop`, yielding after each.
 
         Yields a record (the mean loss since the last) every `log_every` rounds and at
-        `stop`, else None. Raises AbdError where the loss is no longer finite.
+        `stop`, else None. Raises AbdError where the loss is no longer finite, or a batch
+        holds one image over and over.
         """
         while self.position < stop:
+            due = (self.position + 1) % self.log_every == 0 or self.position + 1 == stop
             self.student.train()
             self.spec.set_lr(self.optimizer, self.position)
             for number, batch in enumerate(
                 self.source.batches(self.position, self.student)
             ):
+                if due:
+                    check_different(batch.x)
                 for repeat in range(batch.repeats):
                     self._step(batch, number, repeat)
             self.position += 1
-            due = self.position % self.log_every == 0 or self.position == stop
             yield self._record() if due and self._n_losses else None
 
     def _step(self, batch: Batch, number: int, repeat: int) -> None:

@@ -2,6 +2,9 @@
 
 Networks, optimizers and sources put their parts under a prefix; what was put in with
 `put_*` is what `get_*` restores, bit for bit. Storage writes and reads a `State`.
+
+A state holds the tensors themselves, not copies: a cache of images may be as large as the
+memory that is left. It is to be written, or loaded elsewhere, before the run goes on.
 """
 
 from __future__ import annotations
@@ -23,9 +26,9 @@ class State:
     values: dict[str, Any] = field(default_factory=dict)
 
     def put(self, prefix: str, tensors: Mapping[str, Tensor]) -> None:
-        """Copy `tensors` in under `prefix`."""
+        """Put `tensors` in under `prefix`."""
         for name, tensor in tensors.items():
-            self.tensors[f"{prefix}/{name}"] = tensor.detach().clone().cpu()
+            self.tensors[f"{prefix}/{name}"] = tensor.detach().cpu()
 
     def get(self, prefix: str) -> dict[str, Tensor]:
         """Return the tensors under `prefix` by their own names."""
@@ -33,11 +36,6 @@ class State:
         return {
             k.removeprefix(start): v for k, v in self.tensors.items() if k.startswith(start)
         }
-
-    def drop(self, prefix: str) -> None:
-        """Forget the tensors under `prefix`."""
-        for path in [k for k in self.tensors if k.startswith(f"{prefix}/")]:
-            del self.tensors[path]
 
     def not_finite(self) -> list[str]:
         """Paths of the tensors that hold NaN or inf."""
@@ -48,7 +46,7 @@ class State:
         ]
 
     def put_net(self, prefix: str, net: nn.Module) -> None:
-        """Copy all parameters and buffers of `net` in."""
+        """Put all parameters and buffers of `net` in."""
         self.put(prefix, net.state_dict())
 
     def get_net(self, prefix: str, net: nn.Module) -> None:
@@ -56,7 +54,7 @@ class State:
         net.load_state_dict(self.get(prefix))
 
     def put_optimizer(self, prefix: str, optimizer: Optimizer) -> None:
-        """Copy the optimizer's per-parameter tensors in; its settings are params."""
+        """Put the optimizer's per-parameter tensors in; its settings are params."""
         for index, slots in optimizer.state_dict()["state"].items():
             self.put(f"{prefix}/{index}", {k: torch.as_tensor(v) for k, v in slots.items()})
 

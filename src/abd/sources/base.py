@@ -14,6 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from abd.errors import AbdError
 from abd.optim import OptimizerSpec
 from abd.pixels import Normalization
 from abd.shuffling import ShuffledTeacher, stability
@@ -87,6 +88,15 @@ class Context:
     rounds: int
     vaccine: ShuffledTeacher | None = None
     guard: Guard = field(default_factory=Guard)
+
+
+def check_different(images: Tensor) -> None:
+    """Raise AbdError where `images` (B, 3, H, W) are one and the same over and over."""
+    if bool((images == images[0]).all()):
+        raise AbdError(
+            f"distillation: expected different images, got {len(images)} times the same: "
+            "the generator is dead; lower its learning rate"
+        )
 
 
 class Source(Protocol):

@@ -19,7 +19,7 @@ from abd.losses import batch_kl
 from abd.optim import OptimizerSpec
 from abd.schedules import cosine
 from abd.seeding import torch_stream
-from abd.sources.base import Batch, Context
+from abd.sources.base import Batch, Context, check_different
 from abd.sources.synthesis import Recipe, Synthesis
 from abd.state import State
 
@@ -90,6 +90,7 @@ class CmiSource:
         x, logits = self.synthesis.step(student, self.bank, self._head_optimizer)
         yield Batch(x, logits, repeats=0)
         if place == self.recipe.steps - 1:
+            check_different(self.synthesis.best_pixels)
             self.pixels = torch.cat([self.pixels, self.synthesis.best_pixels])
             self.bank.add(self.synthesis.best_features)
             self.synthesis = None
@@ -127,7 +128,7 @@ class CmiSource:
         """Take them back."""
         device = self.context.device
         self.pixels = state.tensors["cmi/pixels"].to(device)
-        self.bank.pairs = state.tensors["cmi/bank"].to(device)
+        self.bank.pairs = state.tensors["cmi/bank"].to(device, copy=True)
         self.bank.place = state.values["cmi_bank_place"]
         state.get_net("cmi_head", self.head)
         state.get_optimizer("cmi_head_optimizer", self._head_optimizer)

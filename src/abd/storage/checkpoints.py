@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from abd.errors import AbdError
@@ -22,7 +22,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], values: object = None)
     contiguous = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
     metadata = {VALUES: json.dumps(values, sort_keys=True)}
     with replacing(path) as temporary:
-        temporary.write_bytes(save(contiguous, metadata=metadata))
+        save_file(contiguous, temporary, metadata=metadata)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], object]:

@@ -52,6 +52,10 @@ class SourceSettings(Section):
             }
         )
 
+    def cached(self) -> int:
+        """Images of a round that the surrogate cache holds."""
+        return self.batch
+
     def drawn(self, n_pool: int) -> int:
         """How many images of its pool the source uses."""
         return n_pool

@@ -53,3 +53,7 @@ class CmiSettings(SourceSettings):
     def rounds_per_epoch(self, n_pool: int) -> int:
         """The steps of synthesis, and those of distillation."""
         return self.synthesis.steps + self.kd_steps
+
+    def cached(self) -> int:
+        """What a step of the synthesis made."""
+        return self.synthesis.images

@@ -27,3 +27,7 @@ class ZsktSettings(SourceSettings):
     def rounds_per_epoch(self, n_pool: int) -> int:
         """A cycle is counted by itself."""
         return 1
+
+    def cached(self) -> int:
+        """What the generator showed before its step, and after."""
+        return 2 * self.batch
