@@ -32,7 +32,8 @@ min_version("9.27")
 
 # Freeze params.yaml: a job that starts hours later, in a Snakemake of its own on a
 # cluster node, must see what the plan saw.
-if "ABD_PARAMS" not in os.environ:
+is_first = "ABD_PARAMS" not in os.environ
+if is_first:
     text = Path("params.yaml").read_bytes()
     frozen = Path(".snakemake/params", f"{hashlib.sha256(text).hexdigest()[:16]}.yaml")
     frozen.parent.mkdir(parents=True, exist_ok=True)
@@ -48,7 +49,8 @@ configfile: os.environ["ABD_PARAMS"]
 
 
 try:
-    PLAN = make_plan(config)
+    # Networks of the user's own are tried once, not in every job's Snakemake.
+    PLAN = make_plan(config, build_networks=is_first)
 except AbdError as error:
     raise WorkflowError(str(error)) from None
 

@@ -325,6 +325,49 @@ def test_an_experiment_that_nobody_asked_for_stops_no_other(
         make_plan({**raw, "run": ["demo", "other"]})
 
 
+@pytest.mark.parametrize(
+    ("grid", "sections", "message"),
+    [
+        (
+            {"sources": ["zskt"], "teacher": "resnet-18"},
+            {},
+            "distill.zskt.at_beta: expected 0 for networks of 4 and 3 named stages, got "
+            "250.0 (resnet-18, wrn-16-1)",
+        ),
+        (
+            {"defenses": ["sv"]},
+            {"vaccine": {"n_conv": 17}},
+            "vaccine.n_conv: expected at most the 16 convolutions of wrn-16-2, got 17",
+        ),
+    ],
+)
+def test_networks_that_do_not_go_together_are_refused(raw, grid, sections, message):
+    raw["experiments"]["demo"]["grids"] = [
+        {**raw["experiments"]["demo"]["grids"][0], **grid}
+    ]
+    with pytest.raises(AbdError) as caught:
+        make_plan(merge(raw, sections))
+    assert str(caught.value).splitlines()[1:] == [f"  {message}"]
+
+
+@pytest.mark.parametrize(
+    ("grid", "sections"),
+    [
+        ({"sources": ["ood"], "teacher": "resnet-18"}, {}),
+        (
+            {"sources": ["zskt"], "teacher": "resnet-18"},
+            {"distill": {"zskt": {"at_beta": 0}}},
+        ),
+        ({"defenses": ["none", "sr"]}, {"vaccine": {"n_conv": 17}}),
+    ],
+)
+def test_networks_are_asked_only_for_what_is_used(raw, grid, sections):
+    raw["experiments"]["demo"]["grids"] = [
+        {**raw["experiments"]["demo"]["grids"][0], **grid}
+    ]
+    make_plan(merge(raw, sections))
+
+
 def test_all_experiments_but_the_one_with_the_users_images_can_run(raw, tmp_path):
     plan = make_plan(raw)
     assert list(plan.set_aside) == ["pubfig"]

@@ -6,6 +6,7 @@ from torchvision.models import resnet18
 
 from abd.errors import AbdError
 from abd.nets import build_net, check_name, identity
+from abd.nets.layout import built_layout, known_layout
 from abd.nets.parts import forward_tail, forward_trunk, shufflable_convs, trunk_length
 from abd.nets.taps import tap_names, tapped
 from abd.seeding import torch_stream
@@ -209,3 +210,36 @@ def test_building_leaves_the_global_stream_alone():
 def test_wrong_names_are_refused(name):
     with pytest.raises((AbdError, ValueError), match="expected"):
         build_net(name, 10)
+
+
+@pytest.mark.parametrize(
+    "name", ["wrn-10-1", "wrn-10-2", "wrn-16-1", "wrn-40-2", "resnet-18", "resnet-34"]
+)
+def test_the_layout_by_name_is_the_built_ones(name):
+    assert known_layout(name) == built_layout(name, 5, 32)
+
+
+class Headless(torch.nn.Module):
+    def __init__(self, num_classes):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, num_classes, 3)
+
+    def forward(self, x):
+        return self.conv(x)
+
+
+class Unfinished(Headless):
+    def forward(self, x):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Headless", "expected logits .2, 5. of images .2, 3, 16, 16., got .2, 5, 14, 14."),
+        ("Unfinished", "expected one that answers images .2, 3, 16, 16., got NotImpl"),
+    ],
+)
+def test_a_network_that_gives_no_logits_is_named(name, message):
+    with pytest.raises(AbdError, match=message):
+        built_layout(f"{__name__}:{name}", 5, 16)

@@ -128,3 +128,27 @@ def test_without_the_package_the_name_is_refused(copied):
     done = copied.snakemake("-n", check=False)
     assert done.returncode == 1
     assert "sources: expected one of clean, cmi, ood, zskt, got 'noise'" in done.stderr
+
+
+def test_networks_that_do_not_suit_are_refused_before_any_job(copied, installed):
+    """One without stages and with one convolution; and one that is not whole."""
+    broken = "\n\nclass Broken(TinyNet):\n    def forward(self, x):\n        return x\n"
+    source = installed / "noise_source.py"
+    source.write_text(source.read_text() + broken)
+    copied.edit(PARAMS)
+    grid = {**PARAMS["experiments"]["demo"]["grids"][0], "teacher": "noise_source:TinyNet"}
+    other = {**grid, "teacher": "noise_source:Broken"}
+    copied.edit(
+        {
+            "experiments": {"demo": {"grids": [grid, other]}},
+            "vaccine": {"n_conv": "last_stage"},
+        }
+    )
+    done = copied.snakemake("-n", check=False, PYTHONPATH=str(installed))
+    assert done.returncode == 1
+    assert "2 problem(s); nothing was started" in done.stderr
+    assert (
+        "vaccine.n_conv: expected a number for noise_source:TinyNet, which names no stages"
+        in done.stderr
+    )
+    assert "expected logits (2, 10) of images (2, 3, 16, 16), got" in done.stderr

@@ -13,6 +13,7 @@ from abd.config.budget import scale
 from abd.config.cells import Cell, expand
 from abd.config.checks import check_cell, check_experiment, check_names
 from abd.config.found import own_names
+from abd.config.networks import check_networks
 from abd.config.schema import SECTIONS, Settings
 from abd.config.sections import Problems, overridden, read_settings, read_top
 from abd.config.study import Top
@@ -51,10 +52,11 @@ class Plan:
         return list(dict.fromkeys(cell for name in names for cell in self.cells[name]))
 
 
-def make_plan(raw: Mapping[str, Any]) -> Plan:
+def make_plan(raw: Mapping[str, Any], *, build_networks: bool = False) -> Plan:
     """Validate the mapping of params.yaml; AbdError listing every problem in it.
 
-    What is wrong with a single experiment alone counts where it is in `run`.
+    What is wrong with a single experiment alone counts where it is in `run`. With
+    `build_networks` those that are not ours are built, to see whether they fit.
     """
     problems = Problems()
     for key in set(raw) - set(SECTIONS) - set(Top.model_fields):
@@ -80,7 +82,7 @@ def make_plan(raw: Mapping[str, Any]) -> Plan:
     set_aside = {}
     for name, own in cells.items():
         wrong = problems if name in asked else Problems()
-        _check(name, own, reader, wrong)
+        _check(name, own, reader, wrong, build_networks=build_networks)
         if name not in asked and wrong.lines:
             set_aside[name] = wrong.lines
     problems.raise_any()
@@ -110,18 +112,27 @@ class _Reader:
         self.settings |= {name: scale(s, self.budget) for name, s in own.items()}
 
 
-def _check(name: str, cells: list[Cell], reader: _Reader, problems: Problems) -> None:
+def _check(
+    name: str,
+    cells: list[Cell],
+    reader: _Reader,
+    problems: Problems,
+    *,
+    build_networks: bool,
+) -> None:
     """Note what is wrong with an experiment."""
     where = f"experiments.{name}.grids"
-    # Seed and defense fit with anything: one cell stands for all of theirs.
-    cells = list({replace(c, seed=0, defense="none"): c for c in cells}.values())
+    # A seed fits with anything, and of a defense its guard counts: one cell stands for all.
+    cells = list({(replace(c, seed=0, defense="none"), c.guard): c for c in cells}.values())
     good = [cell for cell in cells if check_names(cell, reader.there, where, problems)]
     new = {cell.dataset for cell in good} - reader.settings.keys()
     if new:
         reader.read(new, problems)
     for cell in good:
         if cell.dataset in reader.settings:
-            check_cell(cell, reader.settings[cell.dataset], where, problems)
+            settings = reader.settings[cell.dataset]
+            check_cell(cell, settings, where, problems)
+            check_networks(cell, settings, where, problems, build=build_networks)
 
 
 def load_plan(path: Path) -> Plan:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal, Self
 
 from abd.config.fields import BatchSize, Count, Rate, Section, Whole
+from abd.nets.layout import Layout
 
 Pool = Literal["patches", "dataset"]
 
@@ -55,6 +56,10 @@ class SourceSettings(Section):
     def cached(self) -> int:
         """Images of a round that the surrogate cache holds."""
         return self.batch
+
+    def misfits(self, teacher: Layout, student: Layout) -> dict[str, str]:
+        """By key of these settings, what such networks cannot do; empty if nothing."""
+        return {}
 
     def drawn(self, n_pool: int) -> int:
         """How many images of its pool the source uses."""

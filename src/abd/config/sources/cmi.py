@@ -14,6 +14,7 @@ from abd.config.fields import (
     Whole,
 )
 from abd.config.sources.base import SourceSettings
+from abd.nets.layout import Layout
 
 
 class Synthesis(Section):
@@ -53,6 +54,12 @@ class CmiSettings(SourceSettings):
     def rounds_per_epoch(self, n_pool: int) -> int:
         """The steps of synthesis, and those of distillation."""
         return self.synthesis.steps + self.kd_steps
+
+    def misfits(self, teacher: Layout, student: Layout) -> dict[str, str]:
+        """It inverts what the teacher's BatchNorm layers remember."""
+        if teacher.has_batch_norm:
+            return {}
+        return {"synthesis": "expected a teacher with BatchNorm layers, got one without"}
 
     def cached(self) -> int:
         """What a step of the synthesis made."""

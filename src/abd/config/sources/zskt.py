@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from abd.config.fields import Count, NonNegative, Rate
 from abd.config.sources.base import SourceSettings
+from abd.nets.layout import Layout
 
 
 class ZsktSettings(SourceSettings):
@@ -27,6 +28,13 @@ class ZsktSettings(SourceSettings):
     def rounds_per_epoch(self, n_pool: int) -> int:
         """A cycle is counted by itself."""
         return 1
+
+    def misfits(self, teacher: Layout, student: Layout) -> dict[str, str]:
+        """Attention transfer compares the stages of both, end by end."""
+        if not self.at_beta or 0 < teacher.n_stages == student.n_stages:
+            return {}
+        stages = f"{teacher.n_stages} and {student.n_stages} named stages"
+        return {"at_beta": f"expected 0 for networks of {stages}, got {self.at_beta}"}
 
     def cached(self) -> int:
         """What the generator showed before its step, and after."""
