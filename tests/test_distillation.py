@@ -151,7 +151,12 @@ def test_a_fresh_optimizer_leaves_the_old_one_aside(make):
     second.load(first.state(), fresh_optimizer=True)
     assert second.position == 4
     assert not second.optimizer.state
-    list(second.run(5))
+    (record,) = filter(None, second.run(5))
+    third = make(optimizer=OptimizerSpec("sgd", cosine(1e-3, 10)))
+    third.load(first.state(), fresh_optimizer=True)
+    batch = next(third.source.batches(4, third.student.train()))
+    loss = third.source.loss(third.student, batch).item()
+    assert record.values["loss"] == pytest.approx(loss), "of its own round alone"
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(make):

@@ -120,11 +120,15 @@ class Distillation:
         return state
 
     def load(self, state: State, *, fresh_optimizer: bool = False) -> None:
-        """Go on from `state`; with `fresh_optimizer` the saved one is left aside."""
+        """Go on from `state`.
+
+        With `fresh_optimizer` another phase begins: the saved optimizer is left aside, and
+        so are the losses that were not yet recorded.
+        """
         self.position = state.values["position"]
-        self._n_losses = state.values["n_losses"]
-        self._loss.copy_(state.tensors["loop/loss"])
         state.get_net("student", self.student)
         if not fresh_optimizer:
+            self._n_losses = state.values["n_losses"]
+            self._loss.copy_(state.tensors["loop/loss"])
             state.get_optimizer("optimizer", self.optimizer)
         self.source.load(state)
