@@ -75,9 +75,7 @@ def collect(results: Path) -> Iterator[RunRecord]:
         if not all(history.is_file() for history in histories):
             continue  # of a cell that is being made anew
         yield RunRecord(
-            name=" ".join(
-                [cell["trigger"], cell.get("source", ""), cell.get("defense", "teacher")]
-            ).replace("  ", " "),
+            name=_name(cell),
             tags={
                 "kind": "student" if "student" in cell else "teacher",
                 **{name: str(value) for name, value in cell.items()},
@@ -87,6 +85,13 @@ def collect(results: Path) -> Iterator[RunRecord]:
             curve=read_curve(histories),
             final={"acc": metrics["acc"], "asr": metrics["asr"]},
         )
+
+
+def _name(cell: Mapping[str, Any]) -> str:
+    """What the table of runs shows first: "badnet_sq ood sv s0", "badnet_sq teacher t0"."""
+    if "student" in cell:
+        return "{trigger} {source} {defense} s{seed}".format_map(cell)
+    return "{trigger} teacher t{teacher_seed}".format_map(cell)
 
 
 def _params(histories: list[Path]) -> dict[str, str]:
