@@ -51,7 +51,7 @@ HEADERS = [  # what planning finds, without an image
     ({"y_test": GOOD["y_test"].astype(float)}, "y_test: expected integers .* got float64"),
     ({"y_test": GOOD["y_test"][:, None]}, r"y_test: expected integers \(12,\)"),
     ({"class_names": np.array([1, 2, 3])}, "class_names: expected text"),
-    ({"class_names": np.array(["a", 1], object)}, "Object arrays cannot be loaded"),
+    ({"class_names": np.array(["a", 1], object)}, "class_names: expected numbers or text, got Python objects"),
 ]  # fmt: skip
 CONTENTS = [  # what only the images and labels tell
     ({"x_train": GOOD["x_train"] // 255}, r"x_train: expected values in 0..255, got none above 1; multiply"),
