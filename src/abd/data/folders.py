@@ -12,7 +12,8 @@ import numpy as np
 
 from abd.data.arrays import PARTS, ArrayDataset, check_size
 from abd.data.facts import Facts
-from abd.data.pictures import SUFFIXES, picture_size, read_pictures
+from abd.data.pictures import SUFFIXES, read_pictures
+from abd.data.rgb import picture_size
 from abd.errors import AbdError
 
 Listing = dict[str, list[Path]]  # image files by class, both sorted
