@@ -122,8 +122,9 @@ def test_embedded_photos(name):
 
 def test_a_photo_from_a_file(tmp_path):
     path = tmp_path / "grey.png"
-    Image.new("L", (40, 30), 128).save(path)
-    assert (load_photo(str(path)) == np.full((30, 40, 3), 128)).all()
+    grey = Image.linear_gradient("L").resize((40, 30))
+    grey.save(path)
+    assert (load_photo(str(path)) == np.asarray(grey)[..., None]).all()
 
 
 @pytest.mark.parametrize("content", [None, b"no image"])

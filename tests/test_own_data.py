@@ -1,5 +1,9 @@
 """A user's own data: .npz files and class folders, good and bad."""
 
+import os
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -8,6 +12,8 @@ from abd.data.facts import Facts
 from abd.data.folders import listing_digest
 from abd.data.own import describe_own, load_own
 from abd.errors import AbdError
+from abd.storage.files import sha256
+from abd.storage.records import check_artifact
 from tests.raw_data import CLASSES, arrays, write_folders, write_npz
 
 
@@ -51,7 +57,7 @@ HEADERS = [  # what planning finds, without an image
     ({"y_test": GOOD["y_test"].astype(float)}, "y_test: expected integers .* got float64"),
     ({"y_test": GOOD["y_test"][:, None]}, r"y_test: expected integers \(12,\)"),
     ({"class_names": np.array([1, 2, 3])}, "class_names: expected text"),
-    ({"class_names": np.array(["a", 1], object)}, "Object arrays cannot be loaded"),
+    ({"class_names": np.array(["a", 1], object)}, "class_names: expected numbers or text, got Python objects"),
 ]  # fmt: skip
 CONTENTS = [  # what only the images and labels tell
     ({"x_train": GOOD["x_train"] // 255}, r"x_train: expected values in 0..255, got none above 1; multiply"),
@@ -196,3 +202,100 @@ def test_the_listing_changes_with_the_files_and_not_with_a_touch(tmp_path):
         change()
         digests.append(listing_digest(root))
     assert len(set(digests)) == 4
+
+
+def _rename(path, name):
+    """Rename a file or a folder to what need not be UTF-8."""
+    path.rename(path.parent / os.fsdecode(name))
+
+
+def _in_both(change):
+    def spoil(root):
+        for part in ("train", "test"):
+            change(root / part)
+
+    return spoil
+
+
+def _keep_the_owls(part):
+    for name in ("cat", "dog"):
+        shutil.rmtree(part / name)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda root: (root / "train/cat/9.png").symlink_to("nowhere"), "train/cat/9.png: expected an image file, got a link that leads to none"),
+        (lambda root: (root / "train/cat/9.png").symlink_to("9.png"), "train/cat/9.png: expected an image file, got a link that leads to none"),
+        (lambda root: (root / "train/cat/9.png").mkdir(), "train/cat/9.png: expected an image file, got no file"),
+        (lambda root: os.mkfifo(root / "train/cat/9.png"), "train/cat/9.png: expected an image file, got no file"),
+        (_in_both(lambda part: (part / "fox").symlink_to("nowhere")), "train/fox: expected a folder, got a link that leads to none"),
+        (_in_both(lambda part: (part / "fox").symlink_to("fox")), "train/fox: expected a folder, got a link that leads to none"),
+        (_in_both(lambda part: (part / "fox").symlink_to(".")), "train/fox: expected at least one image"),
+        (_in_both(lambda part: _rename(part / "cat", b"\xff")), r"train: class folders: expected names in UTF-8 .*, got '\\udcff'"),
+        (_in_both(lambda part: _rename(part / "cat", b"c\nat")), r"train: class folders: expected names .* without line breaks .*, got 'c\\nat'"),
+        (_in_both(_keep_the_owls), "train: class folders: expected 2 or more, got 1"),
+    ],
+)  # fmt: skip
+def test_odd_folders_are_refused_alike_by_all_that_list_them(tmp_path, spoil, message):
+    root = write_folders(tmp_path / "own")
+    spoil(root)
+    for read in (
+        lambda: describe_own(root, None),
+        lambda: load_own(root, 16, resize=False),
+        lambda: listing_digest(root),
+    ):
+        with pytest.raises(AbdError, match=message) as caught:
+            read()
+        assert str(caught.value).isprintable()
+
+
+def test_links_to_files_and_folders_are_followed(tmp_path):
+    root = write_folders(tmp_path / "own")
+    for part in ("train", "test"):
+        (root / part / "owl").rename(tmp_path / part)
+        (root / part / "owl").symlink_to(tmp_path / part)
+    (root / "train/cat/9.png").symlink_to(root / "train/cat/0.png")
+    data = load_own(root, 16, resize=False)
+    assert data.class_names == CLASSES
+    assert (data.x_train[4] == data.x_train[0]).all()
+
+
+def test_image_files_may_have_names_that_are_no_utf8(tmp_path):
+    root = write_folders(tmp_path / "own")
+    listing, contents = listing_digest(root), sha256(root)
+    _rename(root / "test/owl/1.png", b"\xff.png")
+    assert load_own(root, 16, resize=False).class_names == CLASSES
+    assert listing_digest(root) != listing
+    assert sha256(root) != contents
+    odd = next(path for path in (root / "test/owl").iterdir() if path.name != "0.png")
+    odd.write_bytes(b"no image")
+    with pytest.raises(AbdError, match=r"owl/\\udcff\.png: expected an image") as caught:
+        load_own(root, 16, resize=False)
+    assert str(caught.value).isprintable()
+
+
+def test_folders_that_may_not_be_read_are_named(tmp_path, monkeypatch):
+    """Permissions are pretended: who may do everything could not take them away."""
+    root = write_folders(tmp_path / "own")
+    real = Path.iterdir
+
+    def iterdir(path):
+        if path.name == "dog":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    with pytest.raises(AbdError, match="own/train: expected folders that can be read, got"):
+        describe_own(root, None)
+
+
+def test_a_file_that_may_not_be_read_is_no_input(tmp_path, monkeypatch):
+    root = write_folders(tmp_path / "own")
+
+    def refuse(path, *_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(AbdError, match=r"own: expected a readable artifact, got .* denied"):
+        check_artifact(root)

@@ -95,16 +95,31 @@ def test_what_is_no_mask_is_named(mask, message):
     assert caught.value.asset == "mask"
 
 
-def test_files_that_are_no_assets(tmp_path, picture):
-    files = {name: tmp_path / name for name in ("text.png", "rgba.png", "zip.npy")}
-    files["text.png"].write_text("no picture")
-    Image.fromarray(picture).convert("RGBA").save(files["rgba.png"])
-    files["zip.npy"].write_bytes(b"PK")
-    for path in files.values():
-        with pytest.raises(AbdError, match="expected an RGB or grey picture, or an") as e:
-            read_asset(path)
-        assert str(path) in str(e.value)
-        assert "\n" not in str(e.value)
+NO_PICTURE = "expected an RGB or grey picture, or an .npy array, got"
+NO_ARRAY = "expected an .npy array, got something else, or a damaged one"
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "message"),
+    [
+        ("text.png", lambda path: path.write_text("no picture"), NO_PICTURE),
+        ("rgba.png", lambda path: Image.new("RGBA", (32, 32)).save(path), NO_PICTURE),
+        ("none.npy", lambda path: None, "No such file"),
+        ("empty.npy", lambda path: path.write_bytes(b""), NO_ARRAY),
+        ("text.npy", lambda path: path.write_text("no array"), NO_ARRAY),
+        ("zip.npy", lambda path: np.savez(path.open("wb"), mask=np.ones(3)), NO_ARRAY),
+        ("objects.npy", lambda path: np.save(path, np.array([{}]), allow_pickle=True), "expected numbers or text, got Python objects"),
+    ],
+)  # fmt: skip
+def test_files_that_are_no_assets(tmp_path, name, write, message):
+    path = tmp_path / name
+    write(path)
+    with pytest.raises(AbdError) as caught:
+        read_asset(path)
+    assert str(path) in str(caught.value)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "pickle" not in str(caught.value)
 
 
 def _original(file):

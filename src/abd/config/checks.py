@@ -13,6 +13,7 @@ from abd.config.sections import Problems
 from abd.config.sources import SOURCES
 from abd.config.triggers import check_trigger
 from abd.data.photos import EMBEDDED
+from abd.data.there import is_file
 from abd.errors import AbdError
 from abd.nets import check_name
 from abd.stages import STAGES
@@ -125,7 +126,7 @@ def _check_photos(settings: Settings, problems: Problems) -> None:
     for photo in dict.fromkeys(photos):
         if photos.count(photo) > 1:
             problems.add("patches.photos", "every photograph once", photo)
-        if photo not in EMBEDDED and not Path(photo).is_file():
+        if photo not in EMBEDDED and not is_file(Path(photo)):
             problems.add("patches.photos", f"{' or '.join(EMBEDDED)}, or a file", photo)
     if settings.patches.n < len(photos):
         problems.add("patches.n", "at least one for every photograph", settings.patches.n)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from abd.data.own import describe_own
-from abd.errors import AbdError
+from abd.errors import AbdError, printable
 
 if TYPE_CHECKING:
     from abd.config.sections import Problems
@@ -57,5 +57,5 @@ def with_found(fetch: Mapping[str, Any], complain: Complain) -> dict[str, Any] |
     for key, found in facts.items():
         given = fetch.get(key)
         if given is not None and str(given) != str(found):
-            complain(key, f"expected {found} as in {path}, got {given!r}")
+            complain(key, f"expected {found} as in {printable(path)}, got {given!r}")
     return {"resize": size is not None, **fetch, **facts}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from abd.config.schema import Settings
 from abd.config.sections import Problems
+from abd.data.there import is_file
 from abd.errors import AbdError
 from abd.nets import check_name
 from abd.triggers import (
@@ -56,7 +57,7 @@ def _check_assets(settings: Settings, problems: Problems) -> None:
                 problems.add(
                     f"poison.assets.{name}", f"any of {', '.join(sorted(known))}", asset
                 )
-            elif not Path(path).is_file():
+            elif not is_file(Path(path)):
                 problems.add(key, "a file", path)
 
 

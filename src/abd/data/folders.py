@@ -6,14 +6,18 @@ Classes are numbered in the order of their folders' names, the same in both part
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from abd.data.arrays import PARTS, ArrayDataset, check_size
+from abd.data.class_names import check_class_names
 from abd.data.facts import Facts
-from abd.data.pictures import SUFFIXES, picture_size, read_pictures
-from abd.errors import AbdError
+from abd.data.pictures import SUFFIXES, read_pictures
+from abd.data.rgb import picture_size
+from abd.data.there import is_folder
+from abd.errors import AbdError, printable
 
 Listing = dict[str, list[Path]]  # image files by class, both sorted
 
@@ -29,12 +33,12 @@ def describe_folders(root: Path, size: int | None) -> Facts:
         width, height = picture_size(first)
         if width != height:
             raise AbdError(
-                f"{first}: expected a square image, got {width}x{height}; give `size` to "
-                "resize all images"
+                f"{printable(first)}: expected a square image, got {width}x{height}; give "
+                "`size` to resize all images"
             )
         size = width
         try:
-            check_size(str(first), size)
+            check_size(printable(first), size)
         except ValueError as error:
             raise AbdError(f"{error}; give `size` to resize all images") from None
     return Facts(size, len(train), sum(map(len, train.values())))
@@ -52,7 +56,7 @@ def load_folders(root: Path, size: int, *, resize: bool) -> ArrayDataset:
     try:
         return ArrayDataset(**arrays, class_names=tuple(listings["train"]))
     except ValueError as error:
-        raise AbdError(f"{root}: {error}") from None
+        raise AbdError(f"{printable(root)}: {error}") from None
 
 
 def listing_digest(root: Path) -> str:
@@ -62,7 +66,8 @@ def listing_digest(root: Path) -> str:
         for files in listing.values():
             for path in files:
                 line = f"{path.relative_to(root).as_posix()} {path.stat().st_size}\n"
-                digest.update(line.encode())
+                # A name that is no UTF-8 counts by its bytes.
+                digest.update(line.encode(errors="surrogateescape"))
     return digest.hexdigest()[:16]
 
 
@@ -72,26 +77,56 @@ def _listings(root: Path) -> dict[str, Listing]:
     differing = sorted(listings["train"].keys() ^ listings["test"].keys())
     if differing:
         raise AbdError(
-            f"{root}: expected the same classes in train and test, got "
-            f"{', '.join(differing)} in one of them only"
+            f"{printable(root)}: expected the same classes in train and test, got "
+            f"{printable(', '.join(differing))} in one of them only"
         )
     return listings
 
 
 def _listing(folder: Path) -> Listing:
-    if not folder.is_dir():
-        raise AbdError(f"{folder}: expected a folder with one folder per class, got none")
-    listing = {
-        own.name: sorted(p for p in own.iterdir() if p.suffix.lower() in SUFFIXES)
-        for own in sorted(folder.iterdir())
-        if own.is_dir() and not own.name.startswith(".")
-    }
+    """The image files of one part, by class."""
+    where = printable(folder)
+    if not is_folder(folder):
+        raise AbdError(f"{where}: expected a folder with one folder per class, got none")
+    try:
+        listing = {own.name: _images(own) for own in _classes(folder)}
+    except OSError as error:
+        raise AbdError(f"{where}: expected folders that can be read, got {error}") from None
     if not listing:
-        raise AbdError(f"{folder}: expected one folder per class, got none")
-    for name, files in listing.items():
-        if not files:
-            raise AbdError(
-                f"{folder / name}: expected at least one image ({', '.join(SUFFIXES)}), "
-                "got none"
-            )
+        raise AbdError(f"{where}: expected one folder per class, got none")
+    try:
+        check_class_names(list(listing))
+    except ValueError as error:
+        raise AbdError(f"{where}: class folders: {error}") from None
     return listing
+
+
+def _classes(folder: Path) -> Iterator[Path]:
+    """The folders in `folder` in order of their names; files and hidden ones are no class.
+
+    A link that leads nowhere is an AbdError: without its class the rest would still do.
+    """
+    for own in sorted(folder.iterdir()):
+        if own.name.startswith("."):
+            continue
+        if own.is_dir():
+            yield own
+        elif own.is_symlink() and not own.exists():
+            raise AbdError(
+                f"{printable(own)}: expected a folder, got a link that leads to none"
+            )
+
+
+def _images(folder: Path) -> list[Path]:
+    """The image files of one class, sorted; AbdError where there are none."""
+    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise AbdError(
+            f"{printable(folder)}: expected at least one image ({', '.join(SUFFIXES)}), "
+            "got none"
+        )
+    for path in paths:
+        if not path.is_file():
+            got = "a link that leads to none" if path.is_symlink() else "no file"
+            raise AbdError(f"{printable(path)}: expected an image file, got {got}")
+    return paths

@@ -7,16 +7,19 @@ classes are named by their numbers.
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 from abd.data.arrays import PARTS, ArrayDataset, check_images
+from abd.data.class_names import check_class_names
+from abd.data.decoding import decoding
 from abd.data.facts import Facts
-from abd.errors import AbdError
+from abd.data.npy import Header, read_array, read_header
+from abd.errors import AbdError, printable
 
 ARRAYS = tuple(f"{kind}_{part}" for part in PARTS for kind in "xy")
 
@@ -27,60 +30,82 @@ def describe_npz(path: Path) -> Facts:
     Raises AbdError naming the file and the array that is not what it should be.
     """
     with _opened(path) as archive:
-        headers = {name: _header(archive, name) for name in ARRAYS}
-        size = None
-        for part in PARTS:
-            shape, dtype = headers[f"x_{part}"]
-            size = check_images(f"x_{part}", dtype, shape, size)
-            _check_labels(f"y_{part}", headers[f"y_{part}"], n=shape[0])
-        assert size is not None
-        return Facts(size, len(_class_names(archive)), headers["x_train"][0][0])
+        size, n_train = _check_headers(archive)
+        return Facts(size, len(_class_names(archive)), n_train)
 
 
 def load_npz(path: Path) -> ArrayDataset:
     """Read the data set; AbdError naming the file and what is wrong in it."""
     with _opened(path) as archive:
-        arrays = {name: archive[name] for name in ARRAYS}
+        _check_headers(archive)
+        arrays = {name: _array(archive, name) for name in ARRAYS}
         for part in PARTS:
-            y = arrays[f"y_{part}"]
-            _check_labels(f"y_{part}", (y.shape, y.dtype), n=len(arrays[f"x_{part}"]))
-            arrays[f"y_{part}"] = y.astype(np.int64)
+            arrays[f"y_{part}"] = arrays[f"y_{part}"].astype(np.int64)
         return ArrayDataset(**arrays, class_names=_class_names(archive))
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[np.lib.npyio.NpzFile]:
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     """Open the file and see that its arrays are there; its faults become AbdError."""
     try:
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
+        with decoding("an .npz file"):
+            with path.open("rb") as file:
+                single = file.read(len(np.lib.format.MAGIC_PREFIX))
+            if single != np.lib.format.MAGIC_PREFIX:
+                archive = zipfile.ZipFile(path)
+        if single == np.lib.format.MAGIC_PREFIX:
             raise ValueError("expected arrays by name, got a single one")
         with archive:
-            missing = [name for name in ARRAYS if name not in archive.files]
+            missing = [name for name in ARRAYS if not _holds(archive, name)]
             if missing:
                 raise ValueError(
-                    f"expected the arrays {', '.join(ARRAYS)}, got no {', '.join(missing)}"
+                    f"expected the arrays {', '.join(ARRAYS)}, each as NAME.npy, got no "
+                    f"{', '.join(missing)}"
                 )
             yield archive
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise AbdError(f"{path}: {error}") from None
+    except ValueError as error:
+        raise AbdError(f"{printable(path)}: {error}") from None
 
 
-def _header(archive: np.lib.npyio.NpzFile, name: str) -> tuple[tuple[int, ...], np.dtype]:
-    """Shape and dtype of an array, without its contents."""
-    assert archive.zip is not None
-    with archive.zip.open(f"{name}.npy") as file:
-        version = np.lib.format.read_magic(file)
-        read = (
-            np.lib.format.read_array_header_1_0
-            if version == (1, 0)
-            else np.lib.format.read_array_header_2_0
-        )
-        shape, _, dtype = read(file)
-    return shape, dtype
+def _holds(archive: zipfile.ZipFile, name: str) -> bool:
+    return f"{name}.npy" in archive.namelist()
 
 
-def _check_labels(name: str, header: tuple[tuple[int, ...], np.dtype], n: int) -> None:
+@contextmanager
+def _member(archive: zipfile.ZipFile, name: str) -> Iterator[IO[bytes]]:
+    """Open an array in the file; a ValueError of what is read from it names the array."""
+    try:
+        with decoding("an array"):
+            file = archive.open(f"{name}.npy")
+        with file:
+            yield file
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def _header(archive: zipfile.ZipFile, name: str) -> Header:
+    with _member(archive, name) as file:
+        return read_header(file)
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    with _member(archive, name) as file:
+        return read_array(file)
+
+
+def _check_headers(archive: zipfile.ZipFile) -> tuple[int, int]:
+    """Check shapes and dtypes; return the side and the number of training images."""
+    headers = {name: _header(archive, name) for name in ARRAYS}
+    size = None
+    for part in PARTS:
+        shape, dtype = headers[f"x_{part}"]
+        size = check_images(f"x_{part}", dtype, shape, size)
+        _check_labels(f"y_{part}", headers[f"y_{part}"], n=shape[0])
+    assert size is not None
+    return size, headers["x_train"][0][0]
+
+
+def _check_labels(name: str, header: Header, n: int) -> None:
     shape, dtype = header
     if dtype.kind not in "iu" or shape != (n,):
         raise ValueError(
@@ -88,19 +113,33 @@ def _check_labels(name: str, header: tuple[tuple[int, ...], np.dtype], n: int) -
         )
 
 
-def _class_names(archive: np.lib.npyio.NpzFile) -> tuple[str, ...]:
+def _class_names(archive: zipfile.ZipFile) -> tuple[str, ...]:
     """The names in the file, or the numbers up to the largest training label."""
-    if "class_names" not in archive.files:
-        largest, n = int(archive["y_train"].max()), len(archive["y_train"])
-        if largest >= n:  # before a name is made for every number below
-            raise ValueError(
-                f"y_train: expected labels from 0 on, every class among its {n} images, "
-                f"got {largest}"
-            )
-        return tuple(str(k) for k in range(largest + 1))
-    names = archive["class_names"]
+    if not _holds(archive, "class_names"):
+        return _numbers(_array(archive, "y_train"))
+    names = _array(archive, "class_names")
     if names.ndim != 1 or names.dtype.kind != "U":
         raise ValueError(
             f"class_names: expected text (K,), got {names.dtype} {names.shape}"
         )
-    return tuple(str(name) for name in names)
+    try:
+        check_class_names(names.tolist())
+    except ValueError as error:
+        raise ValueError(f"class_names: {error}") from None
+    return tuple(names.tolist())
+
+
+def _numbers(labels: np.ndarray) -> tuple[str, ...]:
+    """Names of the classes 0 up to the largest of labels (N,)."""
+    largest, n = int(labels.max()), len(labels)
+    if largest >= n:  # before a name is made for every number below
+        raise ValueError(
+            f"y_train: expected labels from 0 on, every class among its {n} images, "
+            f"got {largest}"
+        )
+    if largest < 1:
+        raise ValueError(
+            f"y_train: expected labels of 2 classes or more, from 0 on, got none above "
+            f"{largest}"
+        )
+    return tuple(str(k) for k in range(largest + 1))

@@ -8,7 +8,8 @@ from abd.data.arrays import ArrayDataset
 from abd.data.facts import Facts
 from abd.data.folders import describe_folders, load_folders
 from abd.data.npz import describe_npz, load_npz
-from abd.errors import AbdError
+from abd.data.there import is_file, is_folder
+from abd.errors import AbdError, printable
 
 
 def describe_own(path: Path, size: int | None) -> Facts:
@@ -17,12 +18,12 @@ def describe_own(path: Path, size: int | None) -> Facts:
     `size` is what class folders are resized to; a file has its own. Raises AbdError where
     there is nothing, or not what is expected.
     """
-    if path.is_dir():
+    if is_folder(path):
         return describe_folders(path, size)
-    if not path.is_file():
+    if not is_file(path):
         raise AbdError(
-            f"{path}: expected an .npz file, or a folder with train/<class>/ and "
-            "test/<class>/, got nothing"
+            f"{printable(path)}: expected an .npz file, or a folder with train/<class>/ "
+            "and test/<class>/, got nothing"
         )
     return describe_npz(path)
 
@@ -32,6 +33,6 @@ def load_own(path: Path, size: int, *, resize: bool) -> ArrayDataset:
 
     resize: whether images in class folders may have another size; see `read_pictures`.
     """
-    if path.is_dir():
+    if is_folder(path):
         return load_folders(path, size, resize=resize)
     return load_npz(path)

@@ -7,21 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from abd.errors import AbdError
+from abd.data.rgb import read_rgb
+from abd.errors import AbdError, printable
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".webp")
-WIDE_MODES = ("I", "F")  # Pillow's modes with more than 8 bits a channel begin so
-
-
-def picture_size(path: Path) -> tuple[int, int]:
-    """Width and height of an image file, from its header; AbdError where it has none."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except OSError as error:
-        raise AbdError(f"{path}: expected an image file, got {error}") from None
 
 
 def read_pictures(paths: Sequence[Path], size: int, *, resize: bool) -> np.ndarray:
@@ -34,22 +23,16 @@ def read_pictures(paths: Sequence[Path], size: int, *, resize: bool) -> np.ndarr
 
     images = np.empty((len(paths), size, size, 3), np.uint8)
     for i, path in enumerate(paths):
-        try:
-            with Image.open(path) as image:
-                if image.mode.startswith(WIDE_MODES):
-                    raise AbdError(
-                        f"{path}: expected 8 bits a channel, got an image of mode "
-                        f"{image.mode}"
-                    )
-                picture = image.convert("RGB")
-        except OSError as error:
-            raise AbdError(f"{path}: expected an image file, got {error}") from None
-        if picture.size != (size, size):
-            if not resize:
-                raise AbdError(
-                    f"{path}: expected {size}x{size} pixels as in the first image, got "
-                    f"{picture.width}x{picture.height}; give `size` to resize all images"
-                )
-            picture = picture.resize((size, size), Image.Resampling.BICUBIC)
-        images[i] = np.asarray(picture)
+        picture = read_rgb(path)
+        height, width = picture.shape[:2]
+        if (height, width) == (size, size):
+            images[i] = picture
+            continue
+        if not resize:
+            raise AbdError(
+                f"{printable(path)}: expected {size}x{size} pixels as in the first image, "
+                f"got {width}x{height}; give `size` to resize all images"
+            )
+        resized = Image.fromarray(picture).resize((size, size), Image.Resampling.BICUBIC)
+        images[i] = np.asarray(resized)
     return images

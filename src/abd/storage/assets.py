@@ -6,24 +6,23 @@ from pathlib import Path
 
 import numpy as np
 
-from abd.errors import AbdError
+from abd.data.npy import read_array
+from abd.data.rgb import read_rgb
+from abd.errors import AbdError, printable
 
 
 def read_asset(path: Path) -> np.ndarray:
     """Read a picture as uint8 (H, W, 3), or the array of an .npy file as it is.
 
-    Raises AbdError where it is neither.
+    Raises AbdError where it is neither. A transparent picture is refused: what it shows
+    where nothing is to be stamped would be stamped.
     """
-    from PIL import Image, UnidentifiedImageError
-
+    if path.suffix != ".npy":
+        return read_rgb(
+            path, expected="an RGB or grey picture, or an .npy array", modes=("RGB", "L")
+        )
     try:
-        if path.suffix == ".npy":
-            return np.load(path, allow_pickle=False)
-        with Image.open(path) as image:
-            if image.mode not in ("RGB", "L"):
-                raise ValueError(f"mode {image.mode}")
-            return np.asarray(image.convert("RGB"))
-    except (OSError, ValueError, UnidentifiedImageError) as error:
-        raise AbdError(
-            f"{path}: expected an RGB or grey picture, or an .npy array, got {error}"
-        ) from None
+        with path.open("rb") as file:
+            return read_array(file)
+    except (OSError, ValueError) as error:
+        raise AbdError(f"{printable(path)}: {error}") from None

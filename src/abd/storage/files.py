@@ -64,7 +64,8 @@ def sha256(path: Path) -> str:
     if path.is_dir():
         digest = hashlib.sha256()
         for own in sorted(p for p in path.rglob("*") if p.is_file()):
-            digest.update(f"{own.relative_to(path).as_posix()} {sha256(own)}\n".encode())
+            line = f"{own.relative_to(path).as_posix()} {sha256(own)}\n"
+            digest.update(line.encode(errors="surrogateescape"))  # names as they are
         return digest.hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from abd.data.rgb import read_rgb
 from abd.errors import AbdError
 from abd.storage.files import replacing
 
@@ -36,13 +37,7 @@ def read_picture(path: Path, n_rows: int) -> np.ndarray:
 
     Returns uint8 (rows, columns, side, side, 3); AbdError where it is no such picture.
     """
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as image:
-            sheet = np.asarray(image.convert("RGB"))
-    except (OSError, UnidentifiedImageError) as error:
-        raise AbdError(f"{path}: expected a picture, got {error}") from None
+    sheet = read_rgb(path, expected="a picture")
     step, rest = divmod(len(sheet) + GAP, n_rows)
     n_cols, rest_of_row = divmod(sheet.shape[1] + GAP, step)
     if rest or rest_of_row:

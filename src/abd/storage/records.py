@@ -66,7 +66,10 @@ def check_artifact(path: Path) -> str:
     remake = f"make it anew with: snakemake -R {path} -- {path}"
     if not path.exists():
         raise AbdError(f"{path}: expected an artifact, got no file; {remake}")
-    actual = sha256(path)
+    try:
+        actual = sha256(path)
+    except OSError as error:
+        raise AbdError(f"{path}: expected a readable artifact, got {error}") from None
     record = record_path(path)
     if record.is_file():
         try:
