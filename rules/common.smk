@@ -11,7 +11,7 @@ import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
-from abd.config import make_plan
+from abd.config import load_params, make_plan
 from abd.config.jobs import job_spec
 from abd.config.memory import memory_mb
 from abd.config.paths import (
@@ -30,15 +30,28 @@ from abd.errors import AbdError
 
 min_version("9.27")
 
+
+def freeze(params):
+    """Write params below a name that is their digest; return the path."""
+    text = yaml.safe_dump(params, sort_keys=False)
+    name = f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.yaml"
+    path = Path(".snakemake/params", name)
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(f".{os.getpid()}")
+        part.write_text(text)
+        part.replace(path)
+    return str(path)
+
+
 # Freeze params.yaml: a job that starts hours later, in a Snakemake of its own on a
 # cluster node, must see what the plan saw.
 is_first = "ABD_PARAMS" not in os.environ
 if is_first:
-    text = Path("params.yaml").read_bytes()
-    frozen = Path(".snakemake/params", f"{hashlib.sha256(text).hexdigest()[:16]}.yaml")
-    frozen.parent.mkdir(parents=True, exist_ok=True)
-    frozen.write_bytes(text)
-    os.environ["ABD_PARAMS"] = str(frozen)
+    try:
+        os.environ["ABD_PARAMS"] = freeze(load_params(Path("params.yaml")))
+    except AbdError as error:
+        raise WorkflowError(str(error)) from None
 
 
 envvars:
@@ -57,13 +70,7 @@ except AbdError as error:
 NUMERICS = PLAN.top.numerics
 
 # The reports read the whole plan: params.yaml with what --config changed in it.
-whole = yaml.safe_dump(config)
-resolved = Path(
-    ".snakemake/params", f"{hashlib.sha256(whole.encode()).hexdigest()[:16]}.yaml"
-)
-if not resolved.exists():
-    resolved.write_text(whole)
-os.environ["ABD_PLAN"] = str(resolved)
+os.environ["ABD_PLAN"] = freeze(config)
 
 
 envvars:

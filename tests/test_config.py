@@ -140,6 +140,38 @@ def test_an_override_of_nothing_but_comments_overrides_nothing(raw):
     assert after.epochs == raw["harden"]["epochs"] != before.epochs
 
 
+def test_no_overrides_are_none(raw):
+    raw["patches"]["by_dataset"] = None
+    assert make_plan(raw).settings["digits"].patches.n == raw["patches"]["n"]
+
+
+@pytest.mark.parametrize("value", [[], "", 3, ["digits"]])
+@pytest.mark.parametrize("section", ["fetch", "patches"])
+def test_overrides_that_are_no_mapping_are_one_problem(raw, section, value):
+    """What a section lacks without them is none of its own."""
+    raw[section]["by_dataset"] = value
+    with pytest.raises(AbdError) as caught:
+        make_plan(raw)
+    assert str(caught.value).splitlines()[1:] == [
+        f"  {section}.by_dataset: expected settings by data set, or nothing, got {value!r}"
+    ]
+
+
+def test_overrides_of_a_data_set_that_no_experiment_names_any_more(raw):
+    del raw["experiments"]["pubfig"]
+    with pytest.raises(AbdError) as caught:
+        make_plan(raw)
+    sections = ("fetch", "poison", "teacher", "distill")
+    assert str(caught.value).splitlines()[1:] == [
+        f"  {section}.by_dataset: expected any of cifar10, digits, gtsrb, got 'pubfig', "
+        "which no experiment names: correct it, or remove its overrides"
+        for section in sections
+    ]
+    for section in sections:
+        del raw[section]["by_dataset"]["pubfig"]
+    assert make_plan(raw)
+
+
 @pytest.mark.parametrize("value", ["data/x.npz", [1], 3])
 def test_overrides_that_are_no_settings_are_named(raw, value):
     raw["fetch"]["by_dataset"]["digits"] = value
@@ -196,6 +228,14 @@ def test_a_budget_that_leaves_no_room_for_the_search_is_refused(raw):
     with pytest.raises(AbdError) as caught:
         make_plan({**raw, "budget": 0.0005})
     assert "surrogate.warm.zskt: expected less than lambda = 20" in str(caught.value)
+    assert "of 1, within budget = 0.0005), got 50" in str(caught.value)
+
+
+def test_the_budget_is_named_only_where_there_is_one(raw):
+    with pytest.raises(AbdError, match=r"epochs of 31\), got 5000"):
+        make_plan(
+            merge(raw, {"surrogate": {"by_dataset": {"digits": {"warm": {"ood": 5000}}}}})
+        )
 
 
 @pytest.mark.parametrize(
@@ -211,6 +251,18 @@ def test_a_budget_that_leaves_no_room_for_the_search_is_refused(raw):
         ({"numerics": {"threads": 0}}, "numerics.threads: expected greater than or equal to 1, got 0"),
         ({"teacher": {"lr": -1}}, "teacher.lr: expected greater than 0, got -1"),
         ({"teacher": {"lr": float("nan")}}, "teacher.lr: expected"),
+        ({"teacher": {"lr": float("inf")}}, "teacher.lr: expected a finite number, got inf"),
+        ({"teacher": {"lr": "1e400"}}, "teacher.lr: expected a finite number, got '1e400'"),
+        ({"teacher": {"lr": 10**400}}, "teacher.lr: expected a valid number, got a number of 1329 bits"),
+        ({"teacher": {"lr": 1e10}}, "teacher.lr: expected less than or equal to 1000000000, got 10000000000.0"),
+        ({"patches": {"n": 2**64}}, "patches.n: expected less than or equal to 1000000000, got 18446744073709551616"),
+        ({"patches": {"seed": 2**63}}, "patches.seed: expected less than or equal to 9223372036854775807, got 9223372036854775808"),
+        ({"numerics": {"threads": 10**9}}, "numerics.threads: expected less than or equal to 1024, got 1000000000"),
+        ({"numerics": {"device": "cuda:128"}}, "numerics.device: expected"),
+        ({"vaccine": {"n_conv": "9" * 5000}}, "vaccine.n_conv: expected a number of convolutions, at least 1, or last_stage, got '999"),
+        ({"experiments": {"demo": {"reproduces": "Table 9"}}}, "experiments.demo.reproduces: expected 'Table 1', 'Table 2', "),
+        ({"fetch": {"by_dataset": {"digits": {"mean": [128, 128, 128]}}}}, "fetch.by_dataset.digits.mean.0: expected less than or equal to 1, got 128"),
+        ({"teacher": {"by_dataset": {7: {}, "a": {}}}}, "teacher.by_dataset: expected any of cifar10, digits, gtsrb, pubfig, got 7, which"),
         ({"teacher": {"epoch": 3}}, "teacher.epoch: expected no such key, got 3"),
         ({"teacher": {"batch": 100000}}, "teacher.batch: expected at most fetch.n_train = 1437"),
         ({"teacher": {"by_dataset": {"digits": {"epochs": 0}}}}, "teacher.by_dataset.digits.epochs: expected"),
@@ -281,6 +333,7 @@ def test_wrong_params_name_key_expectation_and_value(raw, changes, message):
             "student: network: expected resnet-<18 or 34>[-imagenet], wrn-<depth>-<width> or "
             "package.module:Class, got 'wrn-16'",
         ),
+        ("teacher", f"wrn-{'1' * 5000}-1", "teacher: network: expected resnet-"),
         ("defenses", ["magic"], "defenses.0: expected"),
         ("seeds", [True], "seeds.0: expected a number, got True"),
         ("seeds", [-1], "seeds.0: expected greater than or equal to 0, got -1"),
@@ -502,6 +555,24 @@ def _large_patch(size):
     from abd.triggers.patch import PatchTrigger
 
     return PatchTrigger("large", size, np.zeros((20, 20, 3), np.uint8), margin=0)
+
+
+def test_a_problem_is_one_line_whatever_was_written(raw):
+    odd = {"a\nb": "\0", "x" * 5000: [["y"] * 100] * 100, "c": ["\ud800", 2**5000]}
+    with pytest.raises(AbdError) as caught:
+        make_plan(merge(raw, {"teacher": odd}))
+    _, *lines = str(caught.value).encode().decode().split("\n")
+    assert len(lines) == len(odd)
+    assert all(line.startswith("  teacher.") and len(line) < 500 for line in lines)
+
+
+def test_the_largest_numbers_overflow_nothing(raw):
+    """Whatever is within the bounds, its rounds still fit 64 bits."""
+    huge = {"epochs": 10**9, "kd_steps": 10**9}
+    raw = merge(raw, {"distill": {"by_dataset": {"digits": {"cmi": huge}}}})
+    plan = make_plan({**raw, "run": ["sources"]})
+    spec = job_spec(plan, "surrogate", {**WILDCARDS, "source": "cmi"})
+    assert 10**18 < json.loads(spec.config)["total"] < 2**63
 
 
 def test_every_problem_is_listed_at_once(raw):

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 
 from abd.config import Cell, load_plan
 from abd.config.cells import expand
+from abd.config.study import PaperItem
 from abd.errors import AbdError
 from abd.report.paper import VACCINE_ALONE, Printed, read_paper
 
@@ -115,6 +117,12 @@ def test_a_file_that_is_none_is_named(tmp_path, text):
 
 def _cells(name):
     return expand(load_plan(PARAMS).top.experiments[name])
+
+
+def test_an_experiment_may_reproduce_every_item():
+    contents = yaml.safe_load(FILE.read_text())
+    items = {part["item"] for part in [contents["score_auc"], *contents["items"]]}
+    assert items < set(get_args(PaperItem))
 
 
 def test_every_figure_belongs_to_the_experiment_that_reproduces_it():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -125,18 +124,13 @@ def _add_stage(
 
 
 def _run_stage(arguments: argparse.Namespace) -> None:
+    from abd.config.slices import read_slice
     from abd.stages.job import run_job
 
     stage = STAGES[arguments.stage]
-    try:
-        config = json.loads(arguments.config)
-    except (ValueError, RecursionError) as error:
-        raise AbdError(f"--config: expected a slice of params as JSON, {error}") from None
-    if not isinstance(config, dict):
-        raise AbdError(f"--config: expected a slice of params as JSON, got {config!r}")
     run_job(
         arguments.stage,
-        config,
+        read_slice(arguments.stage, arguments.config),
         arguments.code,
         inputs=_files(arguments, stage.input_names()),
         outputs=_files(arguments, stage.outputs),

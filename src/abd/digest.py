@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -71,6 +72,11 @@ def report_digest() -> str:
             lines.append(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}")
     lines += [f"{module} {_module_digest(module)}" for module in modules]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def is_module(name: str) -> bool:
+    """Whether abd has a module of this name."""
+    return re.fullmatch(r"abd(\.\w+)*", name) is not None and _path(name) is not None
 
 
 def _closure(roots: set[str]) -> set[str]:

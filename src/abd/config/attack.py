@@ -15,6 +15,7 @@ from abd.config.fields import (
     Probability,
     Rate,
     Section,
+    Seed,
     Whole,
 )
 
@@ -44,7 +45,7 @@ class Harden(Supervised):
     """Hard images: the robust network `net`, what trains it, and the attack on it."""
 
     net: str
-    seed: Whole
+    seed: Seed
     training: Pgd
     attack: Pgd
 

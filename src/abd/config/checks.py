@@ -59,8 +59,10 @@ def check_names(
     return good
 
 
-def check_cell(cell: Cell, settings: Settings, where: str, problems: Problems) -> None:
-    """Note what does not fit together in one cell."""
+def check_cell(
+    cell: Cell, settings: Settings, where: str, problems: Problems, budget: float = 1
+) -> None:
+    """Note what does not fit together in one cell; `settings` are within the `budget`."""
     check_trigger(cell.trigger, settings, where, problems)
     target, n_classes = settings.poison.target, settings.fetch.n_classes
     if target >= n_classes:
@@ -73,7 +75,7 @@ def check_cell(cell: Cell, settings: Settings, where: str, problems: Problems) -
             settings.teacher.batch,
         )  # fmt: skip
     if _has_source(cell.source, settings, problems):
-        _check_source(cell.source, settings, problems)
+        _check_source(cell.source, settings, problems, budget)
 
 
 def _has_source(source: str, settings: Settings, problems: Problems) -> bool:
@@ -90,7 +92,9 @@ def _has_source(source: str, settings: Settings, problems: Problems) -> bool:
     return not missing
 
 
-def _check_source(source: str, settings: Settings, problems: Problems) -> None:
+def _check_source(
+    source: str, settings: Settings, problems: Problems, budget: float
+) -> None:
     """Note pools, photographs and positions that do not fit a source."""
     own, n_pool = settings.distill.of(source), pool_size(settings, source)
     if own.pool == "patches":
@@ -112,10 +116,11 @@ def _check_source(source: str, settings: Settings, problems: Problems) -> None:
             long.skip,
         )  # fmt: skip
     if not long.warm < long.lambda_:
+        shrunk = f", within budget = {budget}" if budget < 1 else ""
         problems.add(
             f"surrogate.warm.{source}",
             f"less than lambda = {long.lambda_} (the {long.total} rounds without the last "
-            f"retrospect.{source}.last epochs of {long.rounds_per_epoch})",
+            f"retrospect.{source}.last epochs of {long.rounds_per_epoch}{shrunk})",
             long.warm,
         )
 

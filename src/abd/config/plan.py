@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from abd.config.budget import scale
 from abd.config.cells import Cell, expand
 from abd.config.checks import check_cell, check_experiment, check_names
 from abd.config.found import own_names
+from abd.config.load import load_params
 from abd.config.networks import check_networks
 from abd.config.schema import SECTIONS, Settings
 from abd.config.sections import Problems, overridden, read_settings, read_top
@@ -102,7 +101,7 @@ class _Reader:
         self, raw: Mapping[str, Any], there: list[str], named: set[str], budget: float
     ) -> None:
         self.raw, self.there, self.budget = raw, there, budget
-        self.known = sorted({*there, *named})
+        self.known = sorted({*there, *named}, key=str)  # a wrong name may be a number
         self.settings: dict[str, Settings] = {}
 
     def read(self, datasets: set[str], problems: Problems) -> None:
@@ -131,16 +130,10 @@ def _check(
     for cell in good:
         if cell.dataset in reader.settings:
             settings = reader.settings[cell.dataset]
-            check_cell(cell, settings, where, problems)
+            check_cell(cell, settings, where, problems, reader.budget)
             check_networks(cell, settings, where, problems, build=build_networks)
 
 
 def load_plan(path: Path) -> Plan:
     """Read and validate a params file; AbdError naming it where it cannot be read."""
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise AbdError(f"{path}: expected a YAML file, got {error}") from None
-    if not isinstance(raw, dict):
-        raise AbdError(f"{path}: expected a mapping of sections, got {type(raw).__name__}")
-    return make_plan(raw)
+    return make_plan(load_params(path))

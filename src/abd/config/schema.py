@@ -7,6 +7,7 @@ needs of its own, its settings class says (`abd.config.sources`).
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Annotated, Any, Literal
 
@@ -14,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, create_model
 
 from abd.config.attack import Harden, Poison, Teacher
 from abd.config.fields import (
+    LARGEST,
     Count,
     Float,
     Fraction,
@@ -22,13 +24,14 @@ from abd.config.fields import (
     Probability,
     Rate,
     Section,
+    Seed,
     Share,
     Whole,
 )
 from abd.config.sources import SOURCES, SourceSettings, settings_class
 
-Triple = tuple[Float, Float, Float]
-Scale = tuple[Rate, Rate, Rate]
+Triple = tuple[Probability, Probability, Probability]
+Scale = tuple[Share, Share, Share]
 
 
 def _registered(name: str) -> str:
@@ -54,7 +57,7 @@ class Fetch(Section):
     path: str | None = None
     resize: bool = False
     size: Annotated[Int, Field(ge=16, le=224)]
-    n_classes: Annotated[Int, Field(ge=2)]
+    n_classes: Annotated[Int, Field(ge=2, le=LARGEST)]
     n_train: Count
     mean: Triple | None = None
     std: Scale | None = None
@@ -65,7 +68,7 @@ class Recipe(Section):
 
     square: Share
     min_area: Share
-    aspect: Annotated[Float, Field(ge=1)]
+    aspect: Annotated[Float, Field(ge=1, le=LARGEST)]
     angle: Annotated[Float, Field(ge=0, lt=90)]
     jitter: Fraction
     jitter_hue: Annotated[Float, Field(ge=0, le=0.5)]
@@ -78,7 +81,7 @@ class Patches(Section):
 
     photos: Annotated[list[str], Field(min_length=1)]
     n: Count
-    seed: Whole
+    seed: Seed
     recipe: Recipe
 
 
@@ -93,12 +96,11 @@ class Surrogate(Section):
 
 
 def _n_conv(value: object) -> object:
-    if value == "last_stage" or (
-        isinstance(value, int) and value is not True and value > 0
-    ):
+    if isinstance(value, str) and re.fullmatch("[0-9]{1,9}", value):
+        value = int(value)  # from the command line
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    if value == "last_stage" or (is_number and 0 < value <= LARGEST):  # type: ignore[operator]
         return value
-    if isinstance(value, str) and value.isdecimal() and int(value) > 0:
-        return int(value)
     raise ValueError("a number of convolutions, at least 1, or last_stage")
 
 

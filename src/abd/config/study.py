@@ -6,9 +6,21 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from abd.config.fields import Count, Float, Section, Whole
+from abd.config.fields import Float, Int, Section, Seed
 
 Defense = Literal["none", "sv", "sr", "sv_sr", "abd"]
+# The tables and figures of the paper; of two figures it prints no numbers.
+PaperItem = Literal[
+    "Table 1",
+    "Table 2",
+    "Table 3",
+    "Table 4",
+    "Figure 2",
+    "Figure 4",
+    "Figure 5",
+    "Figure 8",
+    "Section on PubFig",
+]
 
 
 class Numerics(Section):
@@ -18,9 +30,9 @@ class Numerics(Section):
     is computed in float32 all the same.
     """
 
-    device: Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")]
+    device: Annotated[str, Field(pattern=r"^(cpu|cuda(:[0-9]{1,2})?)$")]
     dtype: Literal["float32", "bfloat16"]
-    threads: Count
+    threads: Annotated[Int, Field(ge=1, le=1024)]
     deterministic: bool
 
 
@@ -33,8 +45,8 @@ class Grid(Section):
     student: str
     sources: Annotated[list[str], Field(min_length=1)]
     defenses: Annotated[list[Defense], Field(min_length=1)]
-    teacher_seed: Whole
-    seeds: Annotated[list[Whole], Field(min_length=1)]
+    teacher_seed: Seed
+    seeds: Annotated[list[Seed], Field(min_length=1)]
 
 
 class Experiment(Section):
@@ -44,7 +56,7 @@ class Experiment(Section):
     """
 
     title: str
-    reproduces: str | None = None
+    reproduces: PaperItem | None = None
     grids: Annotated[list[Grid], Field(min_length=1)]
 
 

@@ -19,7 +19,7 @@ class Form:
 
 # A WRN's depth is 6 n + 4 with n >= 1: its last digit alone does not tell.
 FORMS = {
-    "wrn": Form("wrn-<depth>-<width>", r"wrn-[1-9]\d*-[1-9]\d*"),
+    "wrn": Form("wrn-<depth>-<width>", r"wrn-[1-9][0-9]{0,2}-[1-9][0-9]{0,2}"),
     "resnet": Form("resnet-<18 or 34>[-imagenet]", r"resnet-(18|34)(-imagenet)?"),
 }
 

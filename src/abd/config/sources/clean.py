@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from abd.config.fields import Fraction, NonNegative, Probability, Rate, Share, Whole
+from abd.config.fields import Fraction, NonNegative, Probability, Rate, Seed, Share
 from abd.config.sources.base import Pool, PoolSettings
 
 
@@ -20,7 +20,7 @@ class CleanSettings(PoolSettings):
     weight_decay: NonNegative
     alpha: Probability
     fraction: Share
-    subset_seed: Whole
+    subset_seed: Seed
     std: tuple[Rate, Rate, Rate] | None = None
 
     def drawn(self, n_pool: int) -> int:
