@@ -87,6 +87,8 @@ LEARNING = {
             {"retrospect"},
         ),
         ({"retrospect": {"clean": {"weight": 9.0}}}, set()),
+        ({"retrospect": {"ood": {"rounds": 3}}}, {"retrospect"}),
+        ({"retrospect": {"zskt": {"rounds": 3}}}, set()),
         (
             {"retrospect": {"by_dataset": {"digits": {"ood": {"last": 2}}}}},
             {"distill", "retrospect"},
@@ -235,6 +237,9 @@ def test_a_budget_that_leaves_no_room_for_the_search_is_refused(raw):
         ({"distill": {"gan": {"batch": 5}}}, "distill.gan: expected no such key"),
         ({"distill": {"ood": None, "by_dataset": {"digits": {"ood": None}}}}, "distill.ood: expected a value, got nothing"),
         ({"retrospect": {"by_dataset": {"digts": {"rounds": 3}}}}, "retrospect.by_dataset: expected any of cifar10, digits, gtsrb, pubfig, got 'digts'"),
+        ({"retrospect": {"ood": {"rounds": 0}}}, "retrospect.ood.rounds: expected greater than or equal to 1, got 0"),
+        ({"retrospect": {"by_dataset": {"digits": {"ood": {"perturb": "me"}}}}}, "retrospect.by_dataset.digits.ood.perturb: expected 'student' or 'teacher', got 'me'"),
+        ({"retrospect": {"ood": {"force": True}}}, "retrospect.ood.force: expected no such key, got True"),
         ({"patches": {"photos": ["china", "china"]}}, "patches.photos: expected every photograph once, got 'china'"),
         ({"patches": {"photos": ["street.jpg"]}}, "patches.photos: expected china or flower, or a file, got 'street.jpg'"),
         ({"patches": {"recipe": {"aspect": 0.5}}}, "patches.recipe.aspect: expected greater than or equal to 1, got 0.5"),
@@ -372,6 +377,36 @@ def test_retrospection_takes_the_sources_temperature_unless_it_has_its_own(raw):
 
     assert tau(None) == raw["distill"]["ood"]["tau"]
     assert tau(3.0) == 3.0
+
+
+SHARED = {
+    "perturb": "teacher", "rounds": 7, "inner_lr": 0.2, "init_sigma": 0.5, "l2": 0.25,
+    "l2_in_synthesis": False, "n_terms": 9, "tol": 1e-3, "map_step": 0.75,
+    "reduction": "batch", "detach": False, "bn": "clean",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("key", SHARED)
+def test_a_source_may_have_a_constant_of_its_own(raw, key):
+    """It holds for that source alone; what a source does not give is the shared one."""
+    plan = make_plan(merge(raw, {"retrospect": {"zskt": {key: SHARED[key]}}}))
+    given = {
+        source: json.loads(
+            job_spec(plan, "retrospect", {**JOBS["retrospect"], "source": source}).config
+        )["retrospection"]
+        for source in ("zskt", "cmi")
+    }
+    assert given["zskt"][key] == SHARED[key]
+    assert given["cmi"][key] == raw["retrospect"][key] != SHARED[key]
+
+
+def test_what_was_chosen_for_photographs_holds_for_them_alone(raw):
+    digits = make_plan(raw).settings["digits"].retrospect
+    chosen = {"perturb": "teacher", "inner_lr": 0.3, "bn": "outer"}
+    shared = {key: raw["retrospect"][key] for key in SHARED}
+    assert digits.constants("ood") == {**shared, **chosen}
+    for source in ("clean", "zskt", "cmi"):
+        assert digits.constants(source) == shared
 
 
 def test_photographs_by_path_are_files_of_the_job(raw, tmp_path):

@@ -171,13 +171,12 @@ def _distill(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
 def _retrospect(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
     sr = s.retrospect
     own = sr.of(w["source"])
-    shared = sr.model_dump(exclude={"force", "sv", *SOURCES.names()})
     tau = own.tau or s.distill.of(w["source"]).tau
     config = {
         **_distillation(s, w),
         **_positions(s, w),
         "retrospection": {
-            **shared,
+            **sr.constants(w["source"]),
             "portion": own.portion,
             "weight": own.weight,
             "tau": tau,
