@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,47 +26,47 @@ def describe_npz(path: Path) -> Facts:
 
     Raises AbdError naming the file and the array that is not what it should be.
     """
-    with _opened(path) as archive:
-        headers = {name: _header(archive, name) for name in ARRAYS}
+    with opened(path, ARRAYS) as archive:
+        headers = {name: header(archive, name) for name in ARRAYS}
         size = None
         for part in PARTS:
             shape, dtype = headers[f"x_{part}"]
             size = check_images(f"x_{part}", dtype, shape, size)
-            _check_labels(f"y_{part}", headers[f"y_{part}"], n=shape[0])
+            check_labels(f"y_{part}", headers[f"y_{part}"], n=shape[0])
         assert size is not None
         return Facts(size, len(_class_names(archive)), headers["x_train"][0][0])
 
 
 def load_npz(path: Path) -> ArrayDataset:
     """Read the data set; AbdError naming the file and what is wrong in it."""
-    with _opened(path) as archive:
+    with opened(path, ARRAYS) as archive:
         arrays = {name: archive[name] for name in ARRAYS}
         for part in PARTS:
             y = arrays[f"y_{part}"]
-            _check_labels(f"y_{part}", (y.shape, y.dtype), n=len(arrays[f"x_{part}"]))
+            check_labels(f"y_{part}", (y.shape, y.dtype), n=len(arrays[f"x_{part}"]))
             arrays[f"y_{part}"] = y.astype(np.int64)
         return ArrayDataset(**arrays, class_names=_class_names(archive))
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[np.lib.npyio.NpzFile]:
+def opened(path: Path, names: Sequence[str]) -> Iterator[np.lib.npyio.NpzFile]:
     """Open the file and see that its arrays are there; its faults become AbdError."""
     try:
         archive = np.load(path, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise ValueError("expected arrays by name, got a single one")
         with archive:
-            missing = [name for name in ARRAYS if name not in archive.files]
+            missing = [name for name in names if name not in archive.files]
             if missing:
                 raise ValueError(
-                    f"expected the arrays {', '.join(ARRAYS)}, got no {', '.join(missing)}"
+                    f"expected the arrays {', '.join(names)}, got no {', '.join(missing)}"
                 )
             yield archive
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise AbdError(f"{path}: {error}") from None
 
 
-def _header(archive: np.lib.npyio.NpzFile, name: str) -> tuple[tuple[int, ...], np.dtype]:
+def header(archive: np.lib.npyio.NpzFile, name: str) -> tuple[tuple[int, ...], np.dtype]:
     """Shape and dtype of an array, without its contents."""
     assert archive.zip is not None
     with archive.zip.open(f"{name}.npy") as file:
@@ -80,8 +80,9 @@ def _header(archive: np.lib.npyio.NpzFile, name: str) -> tuple[tuple[int, ...], 
     return shape, dtype
 
 
-def _check_labels(name: str, header: tuple[tuple[int, ...], np.dtype], n: int) -> None:
-    shape, dtype = header
+def check_labels(name: str, found: tuple[tuple[int, ...], np.dtype], n: int) -> None:
+    """Raise ValueError, naming `name`, unless shape and dtype are those of `n` labels."""
+    shape, dtype = found
     if dtype.kind not in "iu" or shape != (n,):
         raise ValueError(
             f"{name}: expected integers ({n},), one for every image, got {dtype} {shape}"
