@@ -80,5 +80,7 @@ def test_folders_of_other_classes_and_none(tmp_path):
     folder = write_folders(tmp_path) / "test"
     with pytest.raises(AbdError, match=f"each of the 4 classes, got {len(CLASSES)}"):
         check_labelled(folder, 16, 4)
-    with pytest.raises(AbdError, match=r"expected an \.npz file with the arrays x and y, or"):
+    with pytest.raises(
+        AbdError, match=r"expected an \.npz file with the arrays x and y, or"
+    ):
         check_labelled(tmp_path / "no", 16, 3)
