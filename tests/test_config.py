@@ -14,8 +14,10 @@ from abd.config.paths import (
     asset_files,
     hard_path,
     history_paths,
+    labelled_path,
     own_path,
     photo_files,
+    plain_path,
     stage_files,
     statistics_path,
     student_path,
@@ -87,6 +89,8 @@ LEARNING = {
             {"retrospect"},
         ),
         ({"retrospect": {"clean": {"weight": 9.0}}}, set()),
+        ({"retrospect": {"ood": {"rounds": 3}}}, {"retrospect"}),
+        ({"retrospect": {"zskt": {"rounds": 3}}}, set()),
         (
             {"retrospect": {"by_dataset": {"digits": {"ood": {"last": 2}}}}},
             {"distill", "retrospect"},
@@ -95,6 +99,8 @@ LEARNING = {
         ({"vaccine": {"direction": "shuffled"}}, {"vaccine", "score"}),
         ({"vaccine": {"n_conv": "last_stage"}}, {"vaccine"}),
         ({"retrospect": {"sv": True}}, {"retrospect"}),
+        ({"retrospect": {"force": True}}, {"retrospect"}),
+        ({"retrospect": {"sr_below": 0.0, "sv_restart_drop": 0.5, "labelled": "x"}}, set()),
         ({"distill": {"guard": {"suspicious_weight": 0.5}}}, {"distill"}),
         (
             {"distill": {"by_dataset": {"digits": {"ood": {"eval_every": 77}}}}},
@@ -287,6 +293,14 @@ def test_the_budget_is_named_only_where_there_is_one(raw):
         ({"distill": {"gan": {"batch": 5}}}, "distill.gan: expected no such key"),
         ({"distill": {"ood": None, "by_dataset": {"digits": {"ood": None}}}}, "distill.ood: expected a value, got nothing"),
         ({"retrospect": {"by_dataset": {"digts": {"rounds": 3}}}}, "retrospect.by_dataset: expected any of cifar10, digits, gtsrb, pubfig, got 'digts'"),
+        ({"retrospect": {"ood": {"rounds": 0}}}, "retrospect.ood.rounds: expected greater than or equal to 1, got 0"),
+        ({"retrospect": {"by_dataset": {"digits": {"ood": {"perturb": "me"}}}}}, "retrospect.by_dataset.digits.ood.perturb: expected 'student' or 'teacher', got 'me'"),
+        ({"retrospect": {"ood": {"force": True}}}, "retrospect.ood.force: expected no such key, got True"),
+        ({"retrospect": {"rule": "free"}}, "retrospect.rule: expected 'data_free' or 'paper', got 'free'"),
+        ({"retrospect": {"sr_below": 5}}, "retrospect.sr_below: expected less than or equal to 1, got 5"),
+        ({"retrospect": {"sr_below": 0.2}}, "retrospect.sv_restart_drop: expected at least retrospect.sr_below = 0.2, got 0.1"),
+        ({"retrospect": {"rule": "paper"}}, "retrospect.labelled: expected labelled images of digits for retrospect.rule: paper, an .npz file or class folders, got nothing"),
+        ({"retrospect": {"rule": "paper", "labelled": "no.npz"}}, "retrospect.labelled: no.npz: expected an .npz file with the arrays x and y, or a folder"),
         ({"patches": {"photos": ["china", "china"]}}, "patches.photos: expected every photograph once, got 'china'"),
         ({"patches": {"photos": ["street.jpg"]}}, "patches.photos: expected china or flower, or a file, got 'street.jpg'"),
         ({"patches": {"recipe": {"aspect": 0.5}}}, "patches.recipe.aspect: expected greater than or equal to 1, got 0.5"),
@@ -468,6 +482,98 @@ def test_retrospection_takes_the_sources_temperature_unless_it_has_its_own(raw):
 
     assert tau(None) == raw["distill"]["ood"]["tau"]
     assert tau(3.0) == 3.0
+
+
+SHARED = {
+    "perturb": "teacher", "rounds": 7, "inner_lr": 0.2, "init_sigma": 0.5, "l2": 0.25,
+    "l2_in_synthesis": False, "n_terms": 9, "tol": 1e-3, "map_step": 0.75,
+    "reduction": "batch", "detach": False, "bn": "clean",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("key", SHARED)
+def test_a_source_may_have_a_constant_of_its_own(raw, key):
+    """It holds for that source alone; what a source does not give is the shared one."""
+    plan = make_plan(merge(raw, {"retrospect": {"zskt": {key: SHARED[key]}}}))
+    given = {
+        source: json.loads(
+            job_spec(plan, "retrospect", {**JOBS["retrospect"], "source": source}).config
+        )["retrospection"]
+        for source in ("zskt", "cmi")
+    }
+    assert given["zskt"][key] == SHARED[key]
+    assert given["cmi"][key] == raw["retrospect"][key] != SHARED[key]
+
+
+def test_what_was_chosen_for_photographs_holds_for_them_alone(raw):
+    digits = make_plan(raw).settings["digits"].retrospect
+    chosen = {"perturb": "teacher", "inner_lr": 0.3, "bn": "outer"}
+    shared = {key: raw["retrospect"][key] for key in SHARED}
+    assert digits.constants("ood") == {**shared, **chosen}
+    for source in ("clean", "zskt", "cmi"):
+        assert digits.constants(source) == shared
+
+
+def _label(folder, n_classes=10):
+    """Write labelled images of the digits' size; return the file."""
+    made = arrays(n_classes=n_classes)
+    np.savez(folder / "labelled.npz", x=made["x_train"], y=made["y_train"])
+    return folder / "labelled.npz"
+
+
+def _by_paper(raw, labelled, **changes):
+    rule = {"rule": "paper", "labelled": str(labelled), **changes}
+    return merge(raw, {"retrospect": rule})
+
+
+def test_the_rule_of_the_paper_concerns_abd_alone(raw, tmp_path):
+    """Its limits and its images are told to no other job; where they lie, to none."""
+    path = _label(tmp_path)
+    before, after = make_plan(raw), make_plan(_by_paper(raw, path))
+    for defense in ("sr", "sv_sr", "abd"):
+        job = ("retrospect", {**JOBS["retrospect"], "defense": defense})
+        assert (job_spec(before, *job) != job_spec(after, *job)) == (defense == "abd")
+    assert _changed(_by_paper(raw, path), {"retrospect": {"sr_below": 0.0}}) == {
+        "retrospect"
+    }
+    (tmp_path / "other").mkdir()
+    other = {"retrospect": {"labelled": str(_label(tmp_path / "other"))}}
+    assert _changed(_by_paper(raw, path), other) == set()
+    settings = [plan.settings["digits"] for plan in (before, after)]
+    assert [labelled_path(s) for s in settings] == [None, str(path)]
+    plain = [plain_path(s, "lambda.safetensors", WILDCARDS) for s in settings]
+    assert plain[0] is None
+    assert plain[1] in stage_files([CELL])
+
+
+def test_labels_are_asked_for_where_abd_is(raw):
+    """An experiment without it runs; one with it is set aside, or refused if in `run`."""
+    raw["experiments"]["demo"]["grids"][0]["defenses"] = ["none", "sr"]
+    plan = make_plan(merge(raw, {"retrospect": {"rule": "paper"}}))
+    assert "figure2" in plan.cells
+    (line,) = plan.set_aside["digits"]
+    assert line.startswith("retrospect.labelled: expected labelled images of digits")
+
+
+def test_labelled_images_must_fit_the_data_set(raw, tmp_path):
+    path = _label(tmp_path, n_classes=11)
+    with pytest.raises(AbdError) as caught:
+        make_plan(_by_paper(raw, path))
+    assert f"retrospect.labelled: {path}: y: expected labels in 0..9, got 0..10" in str(
+        caught.value
+    )
+
+
+@pytest.mark.parametrize("part", ["", "test"])
+def test_the_test_set_is_not_measured_on(raw, tmp_path, part):
+    root = write_folders(tmp_path / "mine", counts=(200, 2))
+    make_plan(_by_paper(_own(raw, root), root / "train"))
+    with pytest.raises(AbdError) as caught:
+        make_plan(_by_paper(_own(raw, root), root / part))
+    assert (
+        "retrospect.labelled: expected images that are not mine's own, the test set among "
+        f"them, got '{root / part}'"
+    ) in str(caught.value)
 
 
 def test_photographs_by_path_are_files_of_the_job(raw, tmp_path):

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "abd"
 PURE = [
     "triggers", "poisoning", "nets", "training", "losses", "sources", "distillation",
     "shuffling", "vaccine", "hypergradient", "retrospection", "metrics", "surrogate", "state", "optim",
-    "schedules", "adversarial", "augment", "pixels", "seeding", "patches", "data",
+    "schedules", "adversarial", "augment", "pixels", "seeding", "patches", "data", "activation",
 ]  # fmt: skip
 HEAVY = ["snakemake", "dvc", "mlflow", "pydantic", "yaml", "rich", "matplotlib", "jinja2"]
 

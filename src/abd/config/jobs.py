@@ -16,16 +16,19 @@ from abd import nets
 from abd.config.cells import GUARDS
 from abd.config.lengths import lengths
 from abd.config.plan import Plan
+from abd.config.retrospect import Retrospect
 from abd.config.schema import Settings
 from abd.config.sources import SOURCES, settings_class
 from abd.data import DATASETS
 from abd.data.folders import listing_digest
+from abd.data.labelled import labelled_digest
 from abd.digest import code_digest
 from abd.triggers import TRIGGERS
 
 TRAINING = ("harden", "teacher", "surrogate", "distill", "retrospect")
 MEASURING = ("vaccine", "score", "evaluate")
-OWN_DATA = "abd.data.own"
+# Readers that few jobs have: the code digest of the others must not hold them.
+OWN_DATA, LABELLED = "abd.data.own", "abd.data.labelled"
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,8 @@ def _members(stage: str, s: Settings, w: Mapping[str, str]) -> list[dict[str, st
         members.append(nets.identity(w["student"]))
     if stage in ("surrogate", "distill", "retrospect"):
         members.append(SOURCES.identity(w["source"], settings_class(w["source"]).build))
+    if stage == "retrospect" and w["defense"] == "abd" and s.retrospect.rule == "paper":
+        members.append({"module": LABELLED})
     return [m for i, m in enumerate(members) if m not in members[:i]]
 
 
@@ -171,13 +176,12 @@ def _distill(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
 def _retrospect(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
     sr = s.retrospect
     own = sr.of(w["source"])
-    shared = sr.model_dump(exclude={"force", "sv", *SOURCES.names()})
     tau = own.tau or s.distill.of(w["source"]).tau
     config = {
         **_distillation(s, w),
         **_positions(s, w),
         "retrospection": {
-            **shared,
+            **sr.constants(w["source"]),
             "portion": own.portion,
             "weight": own.weight,
             "tau": tau,
@@ -187,9 +191,19 @@ def _retrospect(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
     }
     if w["defense"] == "abd":
         config["force"] = sr.force
+        if sr.rule == "paper":
+            config["paper"] = _paper_rule(sr)
     if sr.sv and w["defense"] != "sr":
         guard = GUARDS[w["defense"]]
         config |= {"guard": guard, **_guarded(s, guard)}
+    return config
+
+
+def _paper_rule(sr: Retrospect) -> dict[str, Any]:
+    """What the rule of the paper goes by; the labelled images are an input of the job."""
+    config: dict[str, Any] = sr.model_dump(include={"sr_below", "sv_restart_drop"})
+    if sr.labelled is not None and Path(sr.labelled).is_dir():
+        config["listing"] = labelled_digest(Path(sr.labelled))
     return config
 
 

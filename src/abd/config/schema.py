@@ -28,6 +28,7 @@ from abd.config.fields import (
     Share,
     Whole,
 )
+from abd.config.retrospect import Retrospect, source_model
 from abd.config.sources import SOURCES, SourceSettings, settings_class
 
 Triple = tuple[Probability, Probability, Probability]
@@ -143,44 +144,6 @@ class Distill(Section):
         return settings
 
 
-class RetrospectSource(Section):
-    """Self-retrospection as it is for one source; tau None is the source's own."""
-
-    last: Count
-    lr: Rate
-    portion: Share
-    weight: Rate
-    tau: Rate | None = None
-
-
-class Retrospect(Section):
-    """Self-retrospection: the constants of its problems.
-
-    The model in use has a key more for every source (`section_model`).
-    """
-
-    force: bool
-    sv: bool
-    perturb: Literal["student", "teacher"]
-    rounds: Count
-    inner_lr: Rate
-    init_sigma: Rate
-    l2: NonNegative
-    l2_in_synthesis: bool
-    n_terms: Count
-    tol: NonNegative
-    map_step: Rate
-    reduction: Literal["mean", "batch"]
-    detach: bool
-    bn: Literal["reference", "outer", "clean"]
-
-    def of(self, source: str) -> RetrospectSource:
-        """The settings for a source; they must be there."""
-        settings = getattr(self, source)
-        assert isinstance(settings, RetrospectSource), f"retrospect.{source} is missing"
-        return settings
-
-
 class Settings(Section):
     """Every section as it is for one data set."""
 
@@ -208,7 +171,7 @@ def section_model(name: str) -> type[Section]:
     if name == "distill":
         own: dict[str, Any] = {s: (settings_class(s) | None, None) for s in SOURCES.names()}
     elif name == "retrospect":
-        own = dict.fromkeys(SOURCES.names(), (RetrospectSource | None, None))
+        own = dict.fromkeys(SOURCES.names(), (source_model() | None, None))
     else:
         return model
     return create_model(model.__name__, __base__=model, **own)

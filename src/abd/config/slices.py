@@ -14,12 +14,11 @@ from pydantic import BaseModel, Field, create_model
 
 from abd.config.attack import Harden, Poison, Teacher
 from abd.config.fields import LARGEST_SEED, Count, Int, Rate, Section, Seed, Whole
+from abd.config.retrospect import Constants, Retrospect, RetrospectSource
 from abd.config.schema import (
     Fetch,
     Guard,
     Patches,
-    Retrospect,
-    RetrospectSource,
     SourceName,
     Vaccine,
 )
@@ -79,7 +78,7 @@ _GUARDED: Fields = {
     "vaccine?": _model(_of(Vaccine, "members", "n_conv")),
 }
 _RETROSPECTION: Fields = {
-    **_of(Retrospect, without=["force", "sv"]),
+    **_of(Constants),
     **_of(RetrospectSource, "portion", "weight"),
     "tau": Rate,
 }
@@ -135,6 +134,9 @@ _STAGES: dict[str, Fields] = {
         "lr": Rate,
         "defense": Defense,
         "force?": bool,
+        "paper?": _model(
+            {**_of(Retrospect, "sr_below", "sv_restart_drop"), "listing?": str}
+        ),
         "guard?": Literal["plain", "first", "searched"],
         **_GUARDED,
     },

@@ -31,11 +31,7 @@ class ArrayDataset:
         for part in PARTS:
             x, y = getattr(self, f"x_{part}"), getattr(self, f"y_{part}")
             check_images(f"x_{part}", x.dtype, x.shape, size)
-            if x.max() <= 1:
-                raise ValueError(
-                    f"x_{part}: expected values in 0..255, got none above {x.max()}; "
-                    "multiply images in [0, 1] by 255 before converting them"
-                )
+            check_range(f"x_{part}", x)
             if y.dtype != np.int64 or y.shape != (len(x),):
                 raise ValueError(
                     f"y_{part}: expected int64 ({len(x)},), got {y.dtype} {y.shape}"
@@ -88,6 +84,15 @@ def check_images(
         )
     check_size(name, shape[1])
     return shape[1]
+
+
+def check_range(name: str, x: np.ndarray) -> None:
+    """Raise ValueError, naming `name`, for images whose values were left in [0, 1]."""
+    if x.max() <= 1:
+        raise ValueError(
+            f"{name}: expected values in 0..255, got none above {x.max()}; "
+            "multiply images in [0, 1] by 255 before converting them"
+        )
 
 
 def check_size(name: str, size: int) -> None:

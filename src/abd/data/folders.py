@@ -61,9 +61,14 @@ def load_folders(root: Path, size: int, *, resize: bool) -> ArrayDataset:
 
 def listing_digest(root: Path) -> str:
     """Digest of the names and the lengths of all image files: quick, for planning."""
+    return digest_of(root, *_listings(root).values())
+
+
+def digest_of(root: Path, *listings: Listing) -> str:
+    """Digest of names and lengths of the files of listings below `root`."""
     digest = hashlib.sha256()
-    for listing in _listings(root).values():
-        for files in listing.values():
+    for own in listings:
+        for files in own.values():
             for path in files:
                 line = f"{path.relative_to(root).as_posix()} {path.stat().st_size}\n"
                 # A name that is no UTF-8 counts by its bytes.
@@ -73,7 +78,7 @@ def listing_digest(root: Path) -> str:
 
 def _listings(root: Path) -> dict[str, Listing]:
     """The image files of both parts, by class."""
-    listings = {part: _listing(root / part) for part in PARTS}
+    listings = {part: list_classes(root / part) for part in PARTS}
     differing = sorted(listings["train"].keys() ^ listings["test"].keys())
     if differing:
         raise AbdError(
@@ -83,8 +88,8 @@ def _listings(root: Path) -> dict[str, Listing]:
     return listings
 
 
-def _listing(folder: Path) -> Listing:
-    """The image files of one part, by class."""
+def list_classes(folder: Path) -> Listing:
+    """The image files of a folder by class; AbdError where a class, or its files, lack."""
     where = printable(folder)
     if not is_folder(folder):
         raise AbdError(f"{where}: expected a folder with one folder per class, got none")

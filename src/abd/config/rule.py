@@ -1,0 +1,53 @@
+"""What params say of the rule of `abd` and cannot mean, found before any job starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from abd.config.schema import Settings
+from abd.config.sections import Problems
+from abd.data.labelled import check_labelled
+from abd.errors import AbdError
+
+LABELLED = "retrospect.labelled"
+
+
+def check_rule(dataset: str, settings: Settings, problems: Problems) -> None:
+    """Note limits in the wrong order, and labelled images that rule paper cannot use."""
+    sr = settings.retrospect
+    if sr.sr_below > sr.sv_restart_drop:
+        problems.add(
+            "retrospect.sv_restart_drop",
+            f"at least retrospect.sr_below = {sr.sr_below}",
+            sr.sv_restart_drop,
+        )
+    if sr.rule != "paper":
+        return
+    if sr.labelled is None:
+        problems.note(
+            LABELLED,
+            f"expected labelled images of {dataset} for retrospect.rule: paper, an .npz "
+            "file or class folders, got nothing",
+        )
+        return
+    path = Path(sr.labelled)
+    if settings.fetch.path is not None and _holds(Path(settings.fetch.path), path):
+        problems.add(
+            LABELLED,
+            f"images that are not {dataset}'s own, the test set among them",
+            sr.labelled,
+        )
+        return
+    try:
+        check_labelled(path, settings.fetch.size, settings.fetch.n_classes)
+    except AbdError as error:
+        problems.note(LABELLED, error)
+
+
+def _holds(data: Path, path: Path) -> bool:
+    """Whether `path` is the test set of class folders, or the data set as a whole."""
+    try:
+        path = path.resolve()
+    except (OSError, ValueError):  # a path that can be none: the reader says so
+        return False
+    return path == data.resolve() or path.is_relative_to((data / "test").resolve())
