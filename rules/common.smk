@@ -16,8 +16,10 @@ from abd.config.jobs import job_spec
 from abd.config.paths import (
     asset_files,
     hard_path,
+    labelled_path,
     own_path,
     photo_files,
+    plain_path,
     pool_path,
     report_files,
     stage_files,
@@ -111,6 +113,19 @@ def own_data_of(w):
 def statistics_of(w):
     """The normalisation as it was found; nothing where params.yaml gives it."""
     return statistics_path(PLAN.settings[w.dataset], w.dataset) or []
+
+
+def labelled_of(w):
+    """The operator's labelled images; nothing where the rule of `abd` needs none."""
+    path = labelled_path(PLAN.settings[w.dataset])
+    if path is None:
+        return []
+    return ancient(path) if Path(path).is_dir() else path
+
+
+def plain_of(name):
+    """A file of the plain run; nothing where the rule of `abd` cannot go back to it."""
+    return lambda w: plain_path(PLAN.settings[w.dataset], name, w) or []
 
 
 onsuccess:

@@ -4,6 +4,8 @@
 #   teacher, pool, the state at lambda of the distillation that the defense builds on
 #   abd: vaccine.json and the distilled student, taken where no SR is called for; the
 #   permutations, used where the vaccine stays in force
+#   abd by the rule of the paper: the operator's labelled images, and the plain run's
+#   student, state at lambda and history
 #   the normalisation as it was found, where params.yaml gives none
 # OUTPUTS:
 #   results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/{defense}/student.safetensors
@@ -85,7 +87,7 @@ rule retrospect_sv_sr:
 
 
 rule retrospect_abd:
-    """Self-retrospection where no vaccine was found, or where it is forced."""
+    """Self-retrospection where the rule calls for it, or where it is forced."""
     input:
         teacher="results/teacher/{dataset}/{trigger}/{teacher}-t{teacher_seed}/teacher.safetensors",
         pool=pool_of,
@@ -93,6 +95,10 @@ rule retrospect_abd:
         final="results/distill/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/searched/student.safetensors",
         vaccine="results/vaccine/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/vaccine.json",
         permutations="results/vaccine/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/permutations.safetensors",
+        labelled=labelled_of,
+        plain_state=plain_of("lambda.safetensors"),
+        plain_student=plain_of("student.safetensors"),
+        plain_history=plain_of("history.jsonl"),
         monitor="results/poison/{dataset}/{trigger}/test.npz",
         statistics=statistics_of,
     output:
@@ -119,6 +125,10 @@ rule retrospect_abd:
             --final {input.final:q} \
             --vaccine {input.vaccine:q} \
             --permutations {input.permutations:q} \
+            --labelled {input.labelled:q} \
+            --plain-state {input.plain_state:q} \
+            --plain-student {input.plain_student:q} \
+            --plain-history {input.plain_history:q} \
             --monitor {input.monitor:q} \
             --statistics {input.statistics:q} \
             --student {output.student:q} \

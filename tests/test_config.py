@@ -14,8 +14,10 @@ from abd.config.paths import (
     asset_files,
     hard_path,
     history_paths,
+    labelled_path,
     own_path,
     photo_files,
+    plain_path,
     stage_files,
     statistics_path,
     student_path,
@@ -97,6 +99,8 @@ LEARNING = {
         ({"vaccine": {"direction": "shuffled"}}, {"vaccine", "score"}),
         ({"vaccine": {"n_conv": "last_stage"}}, {"vaccine"}),
         ({"retrospect": {"sv": True}}, {"retrospect"}),
+        ({"retrospect": {"force": True}}, {"retrospect"}),
+        ({"retrospect": {"sr_below": 0.0, "sv_restart_drop": 0.5, "labelled": "x"}}, set()),
         ({"distill": {"guard": {"suspicious_weight": 0.5}}}, {"distill"}),
         (
             {"distill": {"by_dataset": {"digits": {"ood": {"eval_every": 77}}}}},
@@ -240,6 +244,11 @@ def test_a_budget_that_leaves_no_room_for_the_search_is_refused(raw):
         ({"retrospect": {"ood": {"rounds": 0}}}, "retrospect.ood.rounds: expected greater than or equal to 1, got 0"),
         ({"retrospect": {"by_dataset": {"digits": {"ood": {"perturb": "me"}}}}}, "retrospect.by_dataset.digits.ood.perturb: expected 'student' or 'teacher', got 'me'"),
         ({"retrospect": {"ood": {"force": True}}}, "retrospect.ood.force: expected no such key, got True"),
+        ({"retrospect": {"rule": "free"}}, "retrospect.rule: expected 'data_free' or 'paper', got 'free'"),
+        ({"retrospect": {"sr_below": 5}}, "retrospect.sr_below: expected less than or equal to 1, got 5"),
+        ({"retrospect": {"sr_below": 0.2}}, "retrospect.sv_restart_drop: expected at least retrospect.sr_below = 0.2, got 0.1"),
+        ({"retrospect": {"rule": "paper"}}, "retrospect.labelled: expected labelled images of digits for retrospect.rule: paper, an .npz file or class folders, got nothing"),
+        ({"retrospect": {"rule": "paper", "labelled": "no.npz"}}, "retrospect.labelled: no.npz: expected an .npz file with the arrays x and y, or a folder"),
         ({"patches": {"photos": ["china", "china"]}}, "patches.photos: expected every photograph once, got 'china'"),
         ({"patches": {"photos": ["street.jpg"]}}, "patches.photos: expected china or flower, or a file, got 'street.jpg'"),
         ({"patches": {"recipe": {"aspect": 0.5}}}, "patches.recipe.aspect: expected greater than or equal to 1, got 0.5"),
@@ -407,6 +416,68 @@ def test_what_was_chosen_for_photographs_holds_for_them_alone(raw):
     assert digits.constants("ood") == {**shared, **chosen}
     for source in ("clean", "zskt", "cmi"):
         assert digits.constants(source) == shared
+
+
+def _label(folder, n_classes=10):
+    """Write labelled images of the digits' size; return the file."""
+    made = arrays(n_classes=n_classes)
+    np.savez(folder / "labelled.npz", x=made["x_train"], y=made["y_train"])
+    return folder / "labelled.npz"
+
+
+def _by_paper(raw, labelled, **changes):
+    rule = {"rule": "paper", "labelled": str(labelled), **changes}
+    return merge(raw, {"retrospect": rule})
+
+
+def test_the_rule_of_the_paper_concerns_abd_alone(raw, tmp_path):
+    """Its limits and its images are told to no other job; where they lie, to none."""
+    path = _label(tmp_path)
+    before, after = make_plan(raw), make_plan(_by_paper(raw, path))
+    for defense in ("sr", "sv_sr", "abd"):
+        job = ("retrospect", {**JOBS["retrospect"], "defense": defense})
+        assert (job_spec(before, *job) != job_spec(after, *job)) == (defense == "abd")
+    assert _changed(_by_paper(raw, path), {"retrospect": {"sr_below": 0.0}}) == {
+        "retrospect"
+    }
+    (tmp_path / "other").mkdir()
+    other = {"retrospect": {"labelled": str(_label(tmp_path / "other"))}}
+    assert _changed(_by_paper(raw, path), other) == set()
+    settings = [plan.settings["digits"] for plan in (before, after)]
+    assert [labelled_path(s) for s in settings] == [None, str(path)]
+    plain = [plain_path(s, "lambda.safetensors", WILDCARDS) for s in settings]
+    assert plain[0] is None
+    assert plain[1] in stage_files([CELL])
+
+
+def test_labels_are_asked_for_where_abd_is(raw):
+    """An experiment without it runs; one with it is set aside, or refused if in `run`."""
+    raw["experiments"]["demo"]["grids"][0]["defenses"] = ["none", "sr"]
+    plan = make_plan(merge(raw, {"retrospect": {"rule": "paper"}}))
+    assert "figure2" in plan.cells
+    (line,) = plan.set_aside["digits"]
+    assert line.startswith("retrospect.labelled: expected labelled images of digits")
+
+
+def test_labelled_images_must_fit_the_data_set(raw, tmp_path):
+    path = _label(tmp_path, n_classes=11)
+    with pytest.raises(AbdError) as caught:
+        make_plan(_by_paper(raw, path))
+    assert f"retrospect.labelled: {path}: y: expected labels in 0..9, got 0..10" in str(
+        caught.value
+    )
+
+
+@pytest.mark.parametrize("part", ["", "test"])
+def test_the_test_set_is_not_measured_on(raw, tmp_path, part):
+    root = write_folders(tmp_path / "mine", counts=(200, 2))
+    make_plan(_by_paper(_own(raw, root), root / "train"))
+    with pytest.raises(AbdError) as caught:
+        make_plan(_by_paper(_own(raw, root), root / part))
+    assert (
+        "retrospect.labelled: expected images that are not mine's own, the test set among "
+        f"them, got '{root / part}'"
+    ) in str(caught.value)
 
 
 def test_photographs_by_path_are_files_of_the_job(raw, tmp_path):

@@ -46,7 +46,8 @@ def test_rounds_are_not_done_twice(finished):
     assert searched["facts"]["rounds"] == 0
     assert searched["facts"]["reused_from"].endswith("plain/student.safetensors")
     assert searched["outputs"] == plain["outputs"]
-    assert sr["facts"] == {"rounds": LAST}
+    assert sr["facts"]["rounds"] == LAST
+    assert sr["facts"]["decision"]["outcome"] == "sr"
 
 
 def test_the_score_is_diagnosed(finished):
@@ -86,6 +87,7 @@ def test_the_accepted_branch(copied):
         != plain["outputs"]["student.safetensors"]
     )
     assert sr["facts"]["rounds"] == 0
+    assert sr["facts"]["decision"]["outcome"] == "sv"
     assert (
         sr["outputs"]["student.safetensors"] == searched["outputs"]["student.safetensors"]
     )

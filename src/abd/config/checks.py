@@ -8,6 +8,7 @@ from pathlib import Path
 
 from abd.config.cells import Cell
 from abd.config.lengths import lengths, pool_size
+from abd.config.rule import check_rule
 from abd.config.schema import Settings
 from abd.config.sections import Problems
 from abd.config.sources import SOURCES
@@ -71,6 +72,8 @@ def check_cell(cell: Cell, settings: Settings, where: str, problems: Problems) -
             "teacher.batch", f"at most fetch.n_train = {settings.fetch.n_train}",
             settings.teacher.batch,
         )  # fmt: skip
+    if cell.defense == "abd":
+        check_rule(cell.dataset, settings, problems)
     if _has_source(cell.source, settings, problems):
         _check_source(cell.source, settings, problems)
 

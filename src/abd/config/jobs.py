@@ -16,6 +16,7 @@ from abd import nets
 from abd.config.cells import GUARDS
 from abd.config.lengths import lengths
 from abd.config.plan import Plan
+from abd.config.rule import paper_rule
 from abd.config.schema import Settings
 from abd.config.sources import SOURCES, settings_class
 from abd.data import DATASETS
@@ -25,7 +26,8 @@ from abd.triggers import TRIGGERS
 
 TRAINING = ("harden", "teacher", "surrogate", "distill", "retrospect")
 MEASURING = ("vaccine", "score", "evaluate")
-OWN_DATA = "abd.data.own"
+# Readers that few jobs have: the code digest of the others must not hold them.
+OWN_DATA, LABELLED = "abd.data.own", "abd.data.labelled"
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ def _members(stage: str, s: Settings, w: Mapping[str, str]) -> list[dict[str, st
         members.append(nets.identity(w["student"]))
     if stage in ("surrogate", "distill", "retrospect"):
         members.append(SOURCES.identity(w["source"], settings_class(w["source"]).build))
+    if stage == "retrospect" and w["defense"] == "abd" and s.retrospect.rule == "paper":
+        members.append({"module": LABELLED})
     return [m for i, m in enumerate(members) if m not in members[:i]]
 
 
@@ -186,6 +190,8 @@ def _retrospect(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
     }
     if w["defense"] == "abd":
         config["force"] = sr.force
+        if sr.rule == "paper":
+            config["paper"] = paper_rule(sr)
     if sr.sv and w["defense"] != "sr":
         guard = GUARDS[w["defense"]]
         config |= {"guard": guard, **_guarded(s, guard)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 
 from abd.config.cells import GUARDS, Cell
@@ -86,6 +86,20 @@ def pool_path(source: str, dataset: str) -> str | None:
 def own_path(settings: Settings) -> str | None:
     """The user's own data, a file or a folder; None for a registered data set."""
     return settings.fetch.path
+
+
+def labelled_path(settings: Settings) -> str | None:
+    """The labelled images that decide about `abd`; None where its rule needs no data."""
+    sr = settings.retrospect
+    return sr.labelled if sr.rule == "paper" else None
+
+
+def plain_path(settings: Settings, name: str, wildcards: Mapping[str, str]) -> str | None:
+    """A file of the plain run that the rule of `abd` may go back to; None if it cannot."""
+    if labelled_path(settings) is None:
+        return None
+    folder, _ = FILES["distill"]
+    return f"{folder.format(**wildcards, guard='plain')}/{name}"
 
 
 def statistics_path(settings: Settings, dataset: str) -> str | None:

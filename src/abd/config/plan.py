@@ -113,8 +113,10 @@ class _Reader:
 def _check(name: str, cells: list[Cell], reader: _Reader, problems: Problems) -> None:
     """Note what is wrong with an experiment."""
     where = f"experiments.{name}.grids"
-    # Seed and defense fit with anything: one cell stands for all of theirs.
-    cells = list({replace(c, seed=0, defense="none"): c for c in cells}.values())
+    # Seeds fit with anything, defenses too but `abd`: one cell stands for all of theirs.
+    cells = list(
+        {(c.defense == "abd", replace(c, seed=0, defense="")): c for c in cells}.values()
+    )
     good = [cell for cell in cells if check_names(cell, reader.there, where, problems)]
     new = {cell.dataset for cell in good} - reader.settings.keys()
     if new:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import create_model
+from pydantic import Field, create_model
 
-from abd.config.fields import Count, NonNegative, Rate, Section, Share
+from abd.config.fields import Count, Float, NonNegative, Rate, Section, Share
+
+# Of two accuracies: a limit of -1 or 1 is one that no drop goes below or above.
+Difference = Annotated[Float, Field(ge=-1, le=1)]
 
 
 class Constants(Section):
@@ -56,9 +59,15 @@ def source_model() -> type[RetrospectSource]:
 class Retrospect(Constants):
     """Self-retrospection: when it runs, and the constants of its problems.
 
+    rule: what decides for `abd`; see `abd.activation`. labelled: the images that rule
+    paper compares students on; sr_below, sv_restart_drop: its limits, drops of accuracy.
     The model in use has a key more for every source (`abd.config.schema.section_model`).
     """
 
+    rule: Literal["data_free", "paper"]
+    labelled: str | None
+    sr_below: Difference
+    sv_restart_drop: Difference
     force: bool
     sv: bool
 

@@ -6,34 +6,36 @@ import shutil
 from collections.abc import Mapping
 
 from abd.distillation import Distillation
+from abd.history import Record
 from abd.retrospection import RetrospectionSettings, SelfRetrospection
 from abd.schedules import cosine
+from abd.stages.deciding import decide
 from abd.stages.distilling import load_teacher, load_vaccine, make_source, new_student
 from abd.stages.drive import Driver
-from abd.stages.job import Job, say
+from abd.stages.job import Job
 from abd.stages.load import use_numerics
 from abd.stages.watch import watch
 from abd.storage.checkpoints import read_state, write_net
-from abd.storage.files import read_json, replacing
-from abd.storage.results import write_history
+from abd.storage.files import replacing
+from abd.storage.results import read_history, write_history
 
 
 def run(job: Job) -> Mapping[str, object]:
     """Go on from the state at lambda with self-retrospection, or copy where the rule says.
 
-    `abd` runs it where no vaccine was found, or where `retrospect.force` asks for it
-    (method section 6.6); `sr` and `sv_sr` always do.
+    For `abd` it is decided whether, and from where; `sr` and `sv_sr` always do.
     """
     config = job.config
-    found = "vaccine" in job.inputs and read_json(job.inputs["vaccine"])["found"]
-    if config["defense"] == "abd" and found and not config["force"]:
-        return _copy_final(job)
     device = use_numerics(config["numerics"])
+    decision = decide(job, device) if config["defense"] == "abd" else None
+    outcome = decision.outcome if decision else config["defense"]
+    facts = {"decision": decision.facts()} if decision else {}
+    if outcome == "sv":
+        return {**_copy_final(job), **facts}
     teacher = load_teacher(job, device)
     student = new_student(job, device)
     # Without `retrospect.sv` a job has no guard, and the source goes on by itself.
-    searched_in_vain = config["defense"] == "abd" and not found
-    vaccine = None if searched_in_vain else load_vaccine(job, teacher)
+    vaccine = None if outcome == "sr" else load_vaccine(job, teacher)
     source = make_source(job, teacher, device, vaccine)
     start, total = config["lambda"], config["total"]
     falling = cosine(config["lr"], total - start)
@@ -46,18 +48,30 @@ def run(job: Job) -> Mapping[str, object]:
         optimizer=source.optimizer.restarted(lambda position: falling(position - start)),
         extra=SelfRetrospection(RetrospectionSettings(**settings), teacher).step,
     )
-    distillation.load(read_state(job.inputs["state"]), fresh_optimizer=True)
+    restarted = decision is not None and decision.restarted
+    state = job.inputs["plain_state" if restarted else "state"]
+    distillation.load(read_state(state), fresh_optimizer=True)
     driver = Driver(job, distillation, total, watch(job, student, device))
     driver.until(total)
     write_net(job.outputs["student"], student)
-    write_history(job.outputs["history"], driver.history)
+    before = _plain_history(job) if restarted else []
+    write_history(job.outputs["history"], [*before, *driver.history])
     driver.done()
-    return {"rounds": total - start}
+    return {"rounds": total - start, **facts}
+
+
+def _plain_history(job: Job) -> list[Record]:
+    """The plain run's points up to lambda: where a restart's curve comes from."""
+    points = read_history(job.inputs["plain_history"])
+    return [
+        Record(int(point["step"]), {k: v for k, v in point.items() if k != "step"})
+        for point in points
+        if point["step"] <= job.config["lambda"]
+    ]
 
 
 def _copy_final(job: Job) -> Mapping[str, object]:
-    """Take the distilled student: with a vaccine in force there is nothing to unlearn."""
-    say("a vaccine was found: the distilled student is taken as it is")
+    """Take the distilled student."""
     with replacing(job.outputs["student"]) as temporary:
         shutil.copyfile(job.inputs["final"], temporary)
     write_history(job.outputs["history"], [])
