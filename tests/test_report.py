@@ -11,16 +11,18 @@ import pytest
 from abd.cli import main
 from abd.config import Cell, load_plan
 from abd.config.paths import history_paths, metrics_path, score_path, teacher_metrics_path
+from abd.errors import AbdError
 from abd.history import Record
 from abd.report import figures, rulegraph
 from abd.report.cells import Results, measured, vaccine_path
+from abd.report.decision import parse_decision
 from abd.report.diagnosis import diagnosis
 from abd.report.groups import make_groups
 from abd.report.missing import count, missing_cells
 from abd.report.table import make_table, markdown
 from abd.report.triggers import Example, contact_sheet, examples_of
 from abd.storage.arrays import write_arrays
-from abd.storage.files import write_json
+from abd.storage.files import sha256, write_json
 from abd.storage.pictures import write_picture
 from abd.storage.results import write_history
 
@@ -182,6 +184,60 @@ def test_several_seeds_give_mean_and_deviation(results):
     edges = band.get_paths()[0].vertices[:, 1]
     assert (edges.min(), edges.max()) == pytest.approx((25, 70))
     assert len(asr.lines) == 1
+
+
+KEPT = {"rule": "paper", "found": True, "outcome": "sv", "drop": 0.07,
+        "acc_plain": 0.9, "acc_vaccinated": 0.83, "n_labelled": 100}  # fmt: skip
+UNMEASURED = dict.fromkeys(("drop", "acc_plain", "acc_vaccinated", "n_labelled"))
+FREE = {**KEPT, **UNMEASURED, "rule": "data_free"}
+
+
+@pytest.mark.parametrize(
+    ("decision", "text"),
+    [
+        (KEPT, "costs 7.0 points of Acc: kept"),
+        ({**KEPT, "outcome": "sv_sr", "drop": -0.011}, "costs -1.1 points of Acc: SR too"),
+        ({**KEPT, "outcome": "sr", "drop": 0.2}, "costs 20.0 points of Acc: restarted without it"),
+        ({**FREE, "outcome": "sv_sr"}, "SR too"),
+        (FREE, ""),
+        ({**FREE, "found": False, "outcome": "sr"}, ""),
+    ],
+)  # fmt: skip
+def test_what_became_of_a_vaccine_is_told(decision, text):
+    assert parse_decision({"decision": decision}).text == text
+
+
+def test_decisions_are_read_from_the_records(results):
+    cells = [replace(CELL, defense="abd", seed=seed) for seed in (0, 1, 2)]
+    results(cells)
+    for cell, outcome in zip(cells, ("sv", "sr", "sr"), strict=True):
+        decision = {**KEPT, "outcome": outcome}
+        history = Path(history_paths(cell)[-1])
+        outputs = {history.name: sha256(history)}
+        record = {
+            "stage": "retrospect",
+            "outputs": outputs,
+            "facts": {"decision": decision},
+        }
+        write_json(history.with_name("record.json"), record)
+        verdict = {
+            "found": True,
+            "trial": 0,
+            "threshold": 0.02,
+            "trials": [{"ratio": 0.03}],
+        }
+        write_json(vaccine_path(cell), verdict)
+    (first, *_) = read = measured(cells)
+    assert first.record("x", None)["decision"] == KEPT
+    assert make_table([first]).rows[0].vaccine == (
+        "found in draw 1 (tail 3.0 %); costs 7.0 points of Acc: kept"
+    )
+    assert make_table(read).rows[0].vaccine == (
+        "found for 3 of 3 seeds, restarted without it for 2"
+    )
+    write_json(history.with_name("record.json"), {**record, "facts": {"decision": {}}})
+    with pytest.raises(AbdError, match=r"history\.jsonl: damaged .* make it anew with"):
+        measured(cells)
 
 
 def test_seeds_are_counted_where_they_differ(results):

@@ -10,9 +10,11 @@ from typing import Any
 from abd.config import Plan
 from abd.config.cells import Cell
 from abd.config.paths import history_paths, metrics_path, score_path, teacher_metrics_path
+from abd.report.decision import Decision, parse_decision
 from abd.report.paper import Reference
 from abd.report.read import NotMadeError, read_result
 from abd.storage.files import read_json
+from abd.storage.records import record_path
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Measured:
     student: Figures
     teacher: Figures
     vaccine: Vaccine | None
+    decision: Decision | None = None
 
     def record(self, experiment: str, reference: Reference | None) -> dict[str, Any]:
         """The cell's record in `reports/summary.json`, beside what the paper prints."""
@@ -68,6 +71,7 @@ class Measured:
             "teacher_acc": self.teacher.acc,
             "teacher_asr": self.teacher.asr,
             "vaccine": vaccine,
+            "decision": asdict(self.decision) if self.decision else None,
             "paper_item": printed.item if printed else None,
             "paper_acc": printed.acc if printed else None,
             "paper_asr": printed.asr if printed else None,
@@ -139,10 +143,16 @@ def vaccine_path(cell: Cell) -> Path:
 def _measured(cell: Cell) -> Measured:
     student = read_result(Path(metrics_path(cell)), _figures)
     teacher = read_result(Path(teacher_metrics_path(cell)), _figures)
-    vaccine = None
+    vaccine = decision = None
     if cell.defense == "abd":
         vaccine = read_result(vaccine_path(cell), _vaccine)
-    return Measured(cell, student, teacher, vaccine)
+        decision = read_result(Path(history_paths(cell)[-1]), _decision)
+    return Measured(cell, student, teacher, vaccine, decision)
+
+
+def _decision(path: Path) -> Decision | None:
+    record = record_path(path)
+    return parse_decision(read_json(record)["facts"]) if record.is_file() else None
 
 
 def _figures(path: Path) -> Figures:

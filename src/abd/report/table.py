@@ -8,6 +8,7 @@ from statistics import mean, stdev
 
 from abd.config.cells import GUARDS, Cell
 from abd.report.cells import Figures, Measured
+from abd.report.decision import ENDS
 from abd.report.groups import PARTS, Group, make_groups, name_of, part, shown_parts
 
 TITLES = {
@@ -105,10 +106,6 @@ def _row(
     defenses: tuple[str, ...],
     lacking: set[str],
 ) -> Row:
-    verdicts = [m.vaccine for m in group.members if m.vaccine is not None]
-    vaccine = verdicts[0].text if len(verdicts) == 1 else ""
-    if len(verdicts) > 1:
-        vaccine = f"found for {sum(v.found for v in verdicts)} of {len(verdicts)} seeds"
     return Row(
         name=name,
         keys=keys,
@@ -117,8 +114,27 @@ def _row(
             _pair([m.student for m in group.of(d)]) or (MISSING if d in lacking else "")
             for d in defenses
         ),
-        vaccine=vaccine,
+        vaccine=_vaccine(group.members),
     )
+
+
+def _vaccine(members: Iterable[Measured]) -> str:
+    """What the search found, and what became of it; of several seeds, for how many."""
+    searched = [m for m in members if m.vaccine is not None]
+    if not searched:
+        return ""
+    (first, *others) = searched
+    if not others:
+        assert first.vaccine is not None
+        decided = first.decision.text if first.decision else ""
+        return "; ".join(filter(None, (first.vaccine.text, decided)))
+    found = sum(m.vaccine is not None and m.vaccine.found for m in searched)
+    parts = [f"found for {found} of {len(searched)} seeds"]
+    after = [m.decision.outcome for m in searched if m.decision and m.decision.found]
+    for outcome in ("sv_sr", "sr"):
+        if n := after.count(outcome):
+            parts.append(f"{ENDS[outcome]} for {n}")
+    return ", ".join(parts)
 
 
 def _pair(figures: Sequence[Figures]) -> str:
