@@ -16,12 +16,11 @@ from abd import nets
 from abd.config.cells import GUARDS
 from abd.config.lengths import lengths
 from abd.config.plan import Plan
-from abd.config.retrospect import Retrospect
+from abd.config.rule import paper_rule
 from abd.config.schema import Settings
 from abd.config.sources import SOURCES, settings_class
 from abd.data import DATASETS
 from abd.data.folders import listing_digest
-from abd.data.labelled import labelled_digest
 from abd.digest import code_digest
 from abd.triggers import TRIGGERS
 
@@ -192,18 +191,10 @@ def _retrospect(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
     if w["defense"] == "abd":
         config["force"] = sr.force
         if sr.rule == "paper":
-            config["paper"] = _paper_rule(sr)
+            config["paper"] = paper_rule(sr)
     if sr.sv and w["defense"] != "sr":
         guard = GUARDS[w["defense"]]
         config |= {"guard": guard, **_guarded(s, guard)}
-    return config
-
-
-def _paper_rule(sr: Retrospect) -> dict[str, Any]:
-    """What the rule of the paper goes by; the labelled images are an input of the job."""
-    config: dict[str, Any] = sr.model_dump(include={"sr_below", "sv_restart_drop"})
-    if sr.labelled is not None and Path(sr.labelled).is_dir():
-        config["listing"] = labelled_digest(Path(sr.labelled))
     return config
 
 

@@ -1,15 +1,28 @@
-"""What params say of the rule of `abd` and cannot mean, found before any job starts."""
+"""The rule of `abd`: what its job is told of it, and what params cannot mean by it."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from abd.config.retrospect import Retrospect
 from abd.config.schema import Settings
 from abd.config.sections import Problems
-from abd.data.labelled import check_labelled
+from abd.data.labelled import check_labelled, labelled_digest
 from abd.errors import AbdError
 
 LABELLED = "retrospect.labelled"
+
+
+def paper_rule(sr: Retrospect) -> dict[str, Any]:
+    """What the rule of the paper goes by; the labelled images are an input of the job.
+
+    Of a folder Snakemake would see the date alone.
+    """
+    told: dict[str, Any] = sr.model_dump(include={"sr_below", "sv_restart_drop"})
+    if sr.labelled is not None and Path(sr.labelled).is_dir():
+        told["listing"] = labelled_digest(Path(sr.labelled))
+    return told
 
 
 def check_rule(dataset: str, settings: Settings, problems: Problems) -> None:
