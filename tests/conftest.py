@@ -12,7 +12,7 @@ from abd.seeding import numpy_stream, torch_stream
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread():
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")
 
 
 @pytest.fixture

@@ -62,9 +62,14 @@ def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def _figures(results: Path) -> Iterator[Path]:
+    """The files with the final figures of every model."""
+    return (results / "evaluate").glob("**/metrics.json")
+
+
 def collect(results: Path) -> Iterator[RunRecord]:
     """Read the record of every evaluated model below `results`."""
-    for path in sorted((results / "evaluate").glob("**/metrics.json")):
+    for path in sorted(_figures(results)):
         metrics = read_json(path)
         cell = {f.name: metrics[f.name] for f in fields(Cell) if f.name in metrics}
         if "student" in cell:
@@ -130,6 +135,9 @@ def sync(results: Path) -> None:
     The server is `MLFLOW_TRACKING_URI`, else a local SQLite file. Raises AbdError where
     it cannot be reached; nothing is lost, a later call sends it.
     """
+    if not any(_figures(results)):
+        print("MLflow: nothing to send yet, no model was evaluated")
+        return
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
