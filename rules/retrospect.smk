@@ -10,6 +10,7 @@
 # OUTPUTS:
 #   results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/{defense}/student.safetensors
 #   results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/{defense}/history.jsonl
+#   results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/abd/decision.json
 
 
 rule retrospect_sr:
@@ -104,6 +105,7 @@ rule retrospect_abd:
     output:
         student="results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/abd/student.safetensors",
         history="results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/abd/history.jsonl",
+        decision="results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/abd/decision.json",
     log:
         "logs/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/abd.log",
     benchmark:
@@ -133,5 +135,6 @@ rule retrospect_abd:
             --statistics {input.statistics:q} \
             --student {output.student:q} \
             --history {output.history:q} \
+            --decision {output.decision:q} \
             >{log:q} 2>&1
         """

@@ -332,7 +332,7 @@ def test_wrong_params_name_key_expectation_and_value(raw, changes, message):
         (
             "dataset",
             "mnist",
-            "dataset: expected one of cifar10, digits, gtsrb, got 'mnist'",
+            "dataset: expected one of cifar10, digits, gtsrb, or your own at fetch.by_dataset.mnist.path, got 'mnist'",
         ),
         (
             "teacher",

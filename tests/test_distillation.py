@@ -176,6 +176,17 @@ def test_a_dead_generator_stops_the_run(name, make, monkeypatch):
         list(make(name).run(3))
 
 
+def test_a_last_batch_of_one_image_is_no_dead_generator(teacher, normalize, rng):
+    """Nor are copies in a user's own data: only what is generated is looked at."""
+    images = rng.integers(0, 256, (2 * 17, 16, 16, 3)).astype("uint8")
+    images[:] = images[0]
+    pool = {"patches": [], "x_train": images, "y_train": rng.integers(0, 4, len(images))}
+    source = build_source("clean", pool, teacher, normalize)
+    assert source.rounds_per_epoch == 3, "8 + 8 + 1"
+    student = build_net("wrn-10-1", 4, torch_stream(0, "student"))
+    list(Distillation(student, source, seed=0, log_every=1).run(6))
+
+
 def test_the_cache_holds_what_the_student_saw(make, normalize):
     distillation = make()
     source = CachingSource(distillation.source, skip=2)

@@ -10,19 +10,25 @@ import pytest
 
 from abd.cli import main
 from abd.config import Cell, load_plan
-from abd.config.paths import history_paths, metrics_path, score_path, teacher_metrics_path
+from abd.config.paths import (
+    decision_path,
+    history_paths,
+    metrics_path,
+    score_path,
+    teacher_metrics_path,
+)
 from abd.errors import AbdError
 from abd.history import Record
 from abd.report import figures, rulegraph
 from abd.report.cells import Results, measured, vaccine_path
-from abd.report.decision import parse_decision
+from abd.report.decision import Decision
 from abd.report.diagnosis import diagnosis
 from abd.report.groups import make_groups
 from abd.report.missing import count, missing_cells
 from abd.report.table import make_table, markdown
 from abd.report.triggers import Example, contact_sheet, examples_of
 from abd.storage.arrays import write_arrays
-from abd.storage.files import sha256, write_json
+from abd.storage.files import write_json
 from abd.storage.pictures import write_picture
 from abd.storage.results import write_history
 
@@ -63,6 +69,8 @@ def _write(cell):
             vaccine_path(cell).with_name("scores.npz"), scores=scores, weights=np.ones(50)
         )
 
+        decision = {**FREE, "found": False, "outcome": "sr"}
+        write_json(Path(decision_path(cell)), decision)
         folder = Path(score_path(cell)).parent
         verdict = {"auc": 0.75, "found": False, "trial": 0}
         write_json(folder / "score.json", verdict)
@@ -204,22 +212,15 @@ FREE = {**KEPT, **UNMEASURED, "rule": "data_free"}
     ],
 )  # fmt: skip
 def test_what_became_of_a_vaccine_is_told(decision, text):
-    assert parse_decision({"decision": decision}).text == text
+    assert Decision(**decision).text == text
 
 
-def test_decisions_are_read_from_the_records(results):
+def test_decisions_are_read(results):
     cells = [replace(CELL, defense="abd", seed=seed) for seed in (0, 1, 2)]
     results(cells)
     for cell, outcome in zip(cells, ("sv", "sr", "sr"), strict=True):
         decision = {**KEPT, "outcome": outcome}
-        history = Path(history_paths(cell)[-1])
-        outputs = {history.name: sha256(history)}
-        record = {
-            "stage": "retrospect",
-            "outputs": outputs,
-            "facts": {"decision": decision},
-        }
-        write_json(history.with_name("record.json"), record)
+        write_json(Path(decision_path(cell)), decision)
         verdict = {
             "found": True,
             "trial": 0,
@@ -235,8 +236,8 @@ def test_decisions_are_read_from_the_records(results):
     assert make_table(read).rows[0].vaccine == (
         "found for 3 of 3 seeds, restarted without it for 2"
     )
-    write_json(history.with_name("record.json"), {**record, "facts": {"decision": {}}})
-    with pytest.raises(AbdError, match=r"history\.jsonl: damaged .* make it anew with"):
+    write_json(Path(decision_path(cell)), {})
+    with pytest.raises(AbdError, match=r"decision\.json: damaged .* make it anew with"):
         measured(cells)
 
 

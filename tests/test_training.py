@@ -60,6 +60,20 @@ def test_going_on_gives_the_same_bits(stop, make):
     assert all(torch.equal(a[k], b[k]) for k in a)
 
 
+def test_of_equally_accurate_epochs_that_of_the_stronger_backdoor_is_kept(make):
+    """The backdoor may come after the accuracy has reached its height."""
+    figures = iter([(0.9, 0.5), (0.9, 0.8), (0.9, 0.7), (0.8, 1.0)])
+    kept = []
+
+    def judge(net):
+        kept.append({k: v.clone() for k, v in net.state_dict().items()})
+        return dict(zip(("acc", "asr"), next(figures), strict=True))
+
+    training = make(judge=judge)
+    list(training.run(4))
+    assert all(torch.equal(v, kept[1][k]) for k, v in training.best_net.items())
+
+
 def test_keeps_the_best_epoch(make):
     merits = iter([0.2, 0.9, 0.5, 0.9])
     training = make(judge=lambda net: {"acc": next(merits)})

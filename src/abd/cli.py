@@ -108,7 +108,10 @@ def _add_stage(
     parser.add_argument("--config", required=True, metavar="JSON", help="slice of params")
     parser.add_argument("--code", required=True, metavar="DIGEST", help="as planned")
     required = stage.required()
-    for kind, names in (("input", stage.input_names()), ("output", stage.outputs)):
+    for kind, names in (
+        ("input", stage.input_names()),
+        ("output", stage.output_names()),
+    ):
         group = parser.add_argument_group(f"{kind}s")
         for option in names:
             group.add_argument(
@@ -133,7 +136,7 @@ def _run_stage(arguments: argparse.Namespace) -> None:
         read_slice(arguments.stage, arguments.config),
         arguments.code,
         inputs=_files(arguments, stage.input_names()),
-        outputs=_files(arguments, stage.outputs),
+        outputs=_files(arguments, stage.output_names()),
         options={name: getattr(arguments, name) for name in stage.options},
     )
 

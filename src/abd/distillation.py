@@ -70,7 +70,7 @@ class Distillation:
             for number, batch in enumerate(
                 self.source.batches(self.position, self.student)
             ):
-                if due:
+                if due and batch.pixels is None:  # a generator's, not of a pool
                     check_different(batch.x)
                 for repeat in range(batch.repeats):
                     self._step(batch, number, repeat)
@@ -127,7 +127,10 @@ class Distillation:
         """
         self.position = state.values["position"]
         state.get_net("student", self.student)
-        if not fresh_optimizer:
+        if fresh_optimizer:
+            self._n_losses = 0
+            self._loss.zero_()
+        else:
             self._n_losses = state.values["n_losses"]
             self._loss.copy_(state.tensors["loop/loss"])
             state.get_optimizer("optimizer", self.optimizer)

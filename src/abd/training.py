@@ -26,9 +26,10 @@ class Training:
 
     One epoch is a shuffled pass with random crops (and flips), the last incomplete
     batch dropped. `position` counts epochs, the learning rate follows it. `judge` gives
-    an epoch's figures; with `select_best` the weights of the epoch with the highest "acc"
-    are kept in `best_net`, else those of the last. With `craft` the network learns from
-    what that makes of each batch: adversarial training.
+    an epoch's figures; with `select_best` the weights of the epoch with the highest "acc",
+    and of several such with the highest "asr", are kept in `best_net`, else those of the
+    last. With `craft` the network learns from what that makes of each batch: adversarial
+    training.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Training:
         self.judge, self.select_best = judge, select_best
         self.craft = craft
         self.position = 0
-        self.best = -1.0
+        self.best = [-1.0, 0.0]
         self.best_net: dict[str, Tensor] = {}
 
     def run(self, stop: int) -> Iterator[Record]:
@@ -70,8 +71,8 @@ class Training:
         while self.position < stop:
             values = {"loss": self._epoch(), **self.judge(self.net)}
             self.position += 1
-            merit = values["acc"] if self.select_best else float(self.position)
-            if merit > self.best:
+            merit = [values.get("acc", 0.0), values.get("asr", 0.0)]
+            if merit > self.best or not self.select_best:
                 self.best = merit
                 self.best_net = {k: v.clone() for k, v in self.net.state_dict().items()}
             yield Record(self.position, values)

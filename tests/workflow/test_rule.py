@@ -42,6 +42,9 @@ OF_PLAIN = {
 }  # fmt: skip
 
 
+OUTPUTS = {"student": STUDENT, "history": "history.jsonl", "decision": "decision.json"}
+
+
 @pytest.fixture
 def labelled(inside):
     """Images and labels that the operator names, as a file; none of the test set."""
@@ -55,6 +58,10 @@ def _record(folder):
     return json.loads((folder / "record.json").read_text())
 
 
+def _decision(folder):
+    return json.loads((folder / "decision.json").read_text())
+
+
 def _again(folder, without=(), **config):
     """Run the job of `abd` once more with another config; return its record."""
     record = _record(ENDED)
@@ -63,9 +70,9 @@ def _again(folder, without=(), **config):
         plain = path.parent == PLAIN
         inputs[OF_PLAIN[path.name] if plain else NAMES[path.name]] = path
     inputs = {name: path for name, path in inputs.items() if name not in without}
-    outputs = {"student": folder / STUDENT, "history": folder / "history.jsonl"}
+    outputs = {name: folder / file for name, file in OUTPUTS.items()}
     run_job("retrospect", {**record["config"], **config}, record["code"], inputs, outputs)
-    return _record(folder)
+    return {**_record(folder), "decision": _decision(folder)}
 
 
 def _curve(*folders):
@@ -87,7 +94,7 @@ def test_a_vaccine_that_was_found_is_judged_by_its_price(inside, labelled, tmp_p
     rule = {"rule": "paper", "labelled": "labelled.npz", **LIMITS["sr"]}
     inside.edit({"vaccine": FOUND, "retrospect": rule})
     inside.snakemake("--", "reports/summary.json", str(SR / STUDENT))
-    restarted = _record(ENDED)
+    restarted = {**_record(ENDED), "decision": _decision(ENDED)}
     assert "labelled.npz" in restarted["inputs"]
     kept = _again(tmp_path / "sv", paper=LIMITS["sv"])
     more = _again(tmp_path / "sv_sr", paper=LIMITS["sv_sr"])
@@ -95,7 +102,7 @@ def test_a_vaccine_that_was_found_is_judged_by_its_price(inside, labelled, tmp_p
 
     ends = {"sv": kept, "sv_sr": more, "sr": restarted}
     for outcome, record in ends.items():
-        assert record["facts"]["decision"] == {
+        assert record["decision"] == {
             "rule": "paper",
             "found": True,
             "outcome": outcome,
@@ -109,14 +116,14 @@ def test_a_vaccine_that_was_found_is_judged_by_its_price(inside, labelled, tmp_p
     assert [r["facts"]["rounds"] for r in ends.values()] == [0, LAST, LAST]
     assert kept["outputs"][STUDENT] == _record(SEARCHED)["outputs"][STUDENT]
     assert len({r["outputs"][STUDENT] for r in ends.values()}) == 3
-    assert forced["outputs"] == more["outputs"]
+    assert forced["outputs"] == more["outputs"], "SR, asked for one way or the other"
 
     # A restart is plain distillation with SR: the very student of `sr`, and its curve.
     assert restarted["outputs"][STUDENT] == _record(SR)["outputs"][STUDENT]
     assert _curve(SEARCHED, ENDED) == _curve(PLAIN, SR)
 
     summary = json.loads(Path("reports/summary.json").read_text())
-    assert [r["decision"] for r in summary] == [None, restarted["facts"]["decision"]]
+    assert [r["decision"] for r in summary] == [None, restarted["decision"]]
     shown = " ".join(inside.run("abd", "show").stdout.split())
     assert "points of Acc: restarted without it" in shown
 
@@ -124,8 +131,9 @@ def test_a_vaccine_that_was_found_is_judged_by_its_price(inside, labelled, tmp_p
 def test_without_a_vaccine_nothing_is_measured(inside, tmp_path):
     """No image is looked at, and the student is that of the rule without data."""
     record = _again(tmp_path / "again", paper=LIMITS["sv"])
-    assert record["outputs"] == _record(ENDED)["outputs"]
-    decision = record["facts"]["decision"]
+    for name in (STUDENT, "history.jsonl"):
+        assert record["outputs"][name] == _record(ENDED)["outputs"][name]
+    decision = record["decision"]
     assert (decision["rule"], decision["outcome"]) == ("paper", "sr")
     assert decision["drop"] is decision["n_labelled"] is None
 

@@ -42,7 +42,7 @@ OUTPUTS = {
     "teacher": {"weights": "teacher.safetensors", "history": "history.jsonl"},
     "surrogate": {"cache": "cache.safetensors", "warm": "warm.safetensors", "history": "history.jsonl"},
     "distill": {"state": "lambda.safetensors", "student": "student.safetensors", "history": "history.jsonl"},
-    "retrospect": {"student": "student.safetensors", "history": "history.jsonl"},
+    "retrospect": {"student": "student.safetensors", "history": "history.jsonl", "decision": "decision.json"},
 }  # fmt: skip
 
 
@@ -53,10 +53,14 @@ def _inputs(stage, record):
     return inputs
 
 
-def _again(folder, stage, without=(), **config):
-    """Run the job that made STAGES[stage] once more, into `folder`; return the digests."""
+def _again(folder, stage, other=(), **config):
+    """Run the job that made STAGES[stage] once more, into `folder`; return the digests.
+
+    `other` inputs take the place of its own; None leaves one out.
+    """
     record = json.loads((STAGES[stage] / "record.json").read_text())
-    inputs = {k: v for k, v in _inputs(stage, record).items() if k not in without}
+    inputs = {**_inputs(stage, record), **dict(other)}
+    inputs = {name: path for name, path in inputs.items() if path is not None}
     outputs = {name: Path(folder) / file for name, file in OUTPUTS[stage].items()}
     run_job(stage, {**record["config"], **config}, record["code"], inputs, outputs)
     return {file.name: sha256(file) for file in outputs.values()}
@@ -114,8 +118,11 @@ def test_the_vaccine_may_stay_in_force_while_the_student_retrospects(tmp_path):
         "vaccine": vaccine,
         "vaccine_guard": {"suspicious_weight": 0.0},
     }
-    without = _again(tmp_path / "without", "retrospect", defense="sv_sr")
-    with_it = _again(tmp_path / "with", "retrospect", defense="sv_sr", **guard)
+    force = {"force": True, "defense": "abd"}
+    found = tmp_path / "vaccine.json"
+    found.write_text(json.dumps({"found": True}))
+    without = _again(tmp_path / "without", "retrospect", {"vaccine": found}, **force)
+    with_it = _again(tmp_path / "with", "retrospect", {"vaccine": found}, **force, **guard)
     assert without["student.safetensors"] != with_it["student.safetensors"]
 
 
@@ -136,7 +143,7 @@ class TestMonitor:
         assert again == made
 
     def test_none_changes_no_student(self, stage, tmp_path):
-        again, made = _again(tmp_path / "again", stage, without=["monitor"]), _made(stage)
+        again, made = _again(tmp_path / "again", stage, {"monitor": None}), _made(stage)
         made.pop("history.jsonl")
         again.pop("history.jsonl")
         assert again == made
@@ -193,8 +200,15 @@ def _progress(log):
 
 
 @pytest.mark.usefixtures("inside")
-@pytest.mark.parametrize("stage", ["distill", "retrospect"])
-@pytest.mark.parametrize(("kind", "status"), [(signal.SIGTERM, 75), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(
+    ("stage", "kind", "status"),
+    [
+        ("distill", signal.SIGTERM, 75),
+        ("distill", signal.SIGKILL, -9),
+        ("retrospect", signal.SIGINT, 75),
+        ("retrospect", signal.SIGKILL, -9),
+    ],
+)
 def test_a_stopped_stage_goes_on_with_the_same_bits(stage, kind, status, tmp_path):
     folder, log = tmp_path / "again", tmp_path / "log"
     environment = {**os.environ, "ABD_CHECKPOINT_SECONDS": "0"}
@@ -206,8 +220,8 @@ def test_a_stopped_stage_goes_on_with_the_same_bits(stage, kind, status, tmp_pat
         running.send_signal(kind)
         assert running.wait(60) == status, log.read_text()
     assert not (folder / "student.safetensors").exists()
-    if kind == signal.SIGTERM:
-        assert "stopped by SIGTERM" in log.read_text()
+    if kind != signal.SIGKILL:
+        assert f"stopped by {kind.name}" in log.read_text()
     again = subprocess.run(
         _command(stage, folder), capture_output=True, text=True, check=True
     )

@@ -49,7 +49,10 @@ def check_names(
         ("sources", SOURCES.names(), cell.source),
     ):
         if name not in names:
-            problems.add(f"{where}.{key}", f"one of {', '.join(names)}", name)
+            expected = f"one of {', '.join(names)}"
+            if key == "dataset":
+                expected += f", or your own at fetch.by_dataset.{name}.path"
+            problems.add(f"{where}.{key}", expected, name)
             good = False
     for key, name in (("teacher", cell.teacher), ("student", cell.student)):
         try:

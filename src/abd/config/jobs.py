@@ -26,8 +26,9 @@ from abd.triggers import TRIGGERS
 
 TRAINING = ("harden", "teacher", "surrogate", "distill", "retrospect")
 MEASURING = ("vaccine", "score", "evaluate")
-# Readers that few jobs have: the code digest of the others must not hold them.
-OWN_DATA, LABELLED = "abd.data.own", "abd.data.labelled"
+# What few jobs have: the code digest of the others must not hold it.
+OWN_DATA = "abd.data.own"
+DECIDING, MEASURING_DROP = "abd.stages.deciding", "abd.stages.measuring"
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,10 @@ def _members(stage: str, s: Settings, w: Mapping[str, str]) -> list[dict[str, st
         members.append(nets.identity(w["student"]))
     if stage in ("surrogate", "distill", "retrospect"):
         members.append(SOURCES.identity(w["source"], settings_class(w["source"]).build))
-    if stage == "retrospect" and w["defense"] == "abd" and s.retrospect.rule == "paper":
-        members.append({"module": LABELLED})
+    if stage == "retrospect" and w["defense"] == "abd":
+        members.append({"module": DECIDING})
+        if s.retrospect.rule == "paper":
+            members.append({"module": MEASURING_DROP})
     return [m for i, m in enumerate(members) if m not in members[:i]]
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from abd.config.lengths import lengths
+from abd.config.lengths import lengths, pool_size
 from abd.config.schema import Settings
 
 MB = 2**20
-# Of networks, batches and libraries, measured at 32 pixels and rounded up.
+# Of networks, batches and libraries, rounded up from what was measured at 32 pixels; larger
+# images' activations come on top, in the memory of the device that computes.
 BASE = {
     "fetch": 3000,
     "patches": 2000,
@@ -30,11 +31,12 @@ def memory_mb(stage: str, settings: Settings, wildcards: Mapping[str, str]) -> i
     """Main memory of a job in MB: a base, and what its data set and its cache take."""
     image = 3 * settings.fetch.size**2
     images = settings.patches.n if stage == "patches" else settings.fetch.n_train
-    n_bytes = COPIES * images * image
-    if stage in WITH_CACHE:
+    if "source" in wildcards:
         source = wildcards["source"]
         own, long = settings.distill.of(source), lengths(settings, source)
-        # A pool's images are cached as they are, a generator's as float32.
-        value = 1 if own.pool else 4
-        n_bytes += COPIES * (long.warm - long.skip) * own.cached() * value * image
-    return BASE[stage] + n_bytes // MB
+        images = max(images, pool_size(settings, source), own.made())
+        if stage in WITH_CACHE:
+            # A pool's images are cached as they are, a generator's as float32.
+            value = 1 if own.pool else 4
+            images += (long.warm - long.skip) * own.cached() * value
+    return BASE[stage] + COPIES * images * image // MB

@@ -44,6 +44,7 @@ FILES = {
         f"results/retrospect/{STUDENT}/{{defense}}",
         ["student.safetensors", "history.jsonl"],
     ),
+    "retrospect_abd": (f"results/retrospect/{STUDENT}/abd", ["decision.json"]),
     "score": (f"results/score/{STUDENT}", ["score.json", "roc.npz", "scores.npz"]),
     "evaluate": (f"results/evaluate/{STUDENT}/{{defense}}", ["metrics.json"]),
 }
@@ -128,6 +129,11 @@ def metrics_path(cell: Cell) -> str:
     return f"results/evaluate/{cell.student_key}/{cell.defense}/metrics.json"
 
 
+def decision_path(cell: Cell) -> str:
+    """What decided how `abd` ends."""
+    return f"results/retrospect/{cell.student_key}/abd/decision.json"
+
+
 def score_path(cell: Cell) -> str:
     """The diagnosis of the score of the search that a cell's defense may use."""
     return f"results/score/{cell.student_key}/score.json"
@@ -182,4 +188,6 @@ def _stages(cell: Cell) -> Iterator[tuple[str, str]]:
         yield "distill", cell.guard
     if cell.defense in SR_DEFENSES:
         yield "retrospect", ""
+    if cell.defense == "abd":
+        yield "retrospect_abd", ""
     yield "evaluate", ""

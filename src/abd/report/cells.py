@@ -9,12 +9,17 @@ from typing import Any
 
 from abd.config import Plan
 from abd.config.cells import Cell
-from abd.config.paths import history_paths, metrics_path, score_path, teacher_metrics_path
-from abd.report.decision import Decision, parse_decision
+from abd.config.paths import (
+    decision_path,
+    history_paths,
+    metrics_path,
+    score_path,
+    teacher_metrics_path,
+)
+from abd.report.decision import Decision
 from abd.report.paper import Reference
 from abd.report.read import NotMadeError, read_result
 from abd.storage.files import read_json
-from abd.storage.records import record_path
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,7 @@ def _lost(cell: Cell) -> Path | None:
     paths += [f"{folder}/manifest.json", f"{folder}/preview.png"]
     if cell.defense == "abd":
         vaccine, score = vaccine_path(cell), Path(score_path(cell))
-        paths += [vaccine, vaccine.with_name("scores.npz")]
+        paths += [vaccine, vaccine.with_name("scores.npz"), decision_path(cell)]
         paths += [score, score.with_name("roc.npz"), score.with_name("scores.npz")]
     return next((path for path in map(Path, paths) if not path.is_file()), None)
 
@@ -146,13 +151,12 @@ def _measured(cell: Cell) -> Measured:
     vaccine = decision = None
     if cell.defense == "abd":
         vaccine = read_result(vaccine_path(cell), _vaccine)
-        decision = read_result(Path(history_paths(cell)[-1]), _decision)
+        decision = read_result(Path(decision_path(cell)), _decision)
     return Measured(cell, student, teacher, vaccine, decision)
 
 
-def _decision(path: Path) -> Decision | None:
-    record = record_path(path)
-    return parse_decision(read_json(record)["facts"]) if record.is_file() else None
+def _decision(path: Path) -> Decision:
+    return Decision(**read_json(path))
 
 
 def _figures(path: Path) -> Figures:

@@ -1,10 +1,8 @@
-"""What decided which student `abd` ended with, as its stage put it on record."""
+"""What decided which student `abd` ended with, as its stage wrote it down."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 ENDS = {"sv": "kept", "sv_sr": "SR too", "sr": "restarted without it"}
 
@@ -30,9 +28,3 @@ class Decision:
         if self.drop is None:
             return end
         return f"costs {round(100 * self.drop, 1) + 0.0:.1f} points of Acc: {end}"
-
-
-def parse_decision(facts: Mapping[str, Any]) -> Decision | None:
-    """The decision in the facts of a record; None where nothing was decided."""
-    decision = dict(facts).get("decision")
-    return None if decision is None else Decision(**decision)

@@ -92,7 +92,7 @@ class Context:
 
 def check_different(images: Tensor) -> None:
     """Raise AbdError where `images` (B, 3, H, W) are one and the same over and over."""
-    if bool((images == images[0]).all()):
+    if len(images) > 1 and bool((images == images[0]).all()):
         raise AbdError(
             f"distillation: expected different images, got {len(images)} times the same: "
             "the generator is dead; lower its learning rate"

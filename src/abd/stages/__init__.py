@@ -1,8 +1,8 @@
 """The stages: one thin command each. Parse, load, call, save.
 
 `STAGES` names every stage's inputs and outputs; the command line and the rules use the
-same names. An input ending in "?" may be left out or stay empty, one ending in "*" be
-several files. An option shapes no number: it is kept out of the job's slice, so that an
+same names. A file whose name ends in "?" may be left out or stay empty, one that ends in
+"*" be several. An option shapes no number: it is kept out of the job's slice, so that an
 edit of it re-runs nothing.
 """
 
@@ -23,12 +23,16 @@ class Stage:
     options: tuple[str, ...] = ()
 
     def required(self) -> set[str]:
-        """Names that must be given: every output, and every input not marked."""
-        return {*self.outputs, *(name for name in self.inputs if name[-1] not in "?*")}
+        """Names that must be given: those that are not marked."""
+        return {name for name in (*self.inputs, *self.outputs) if name[-1] not in "?*"}
 
     def input_names(self) -> list[str]:
         """Input names without their mark."""
         return [name.rstrip("?*") for name in self.inputs]
+
+    def output_names(self) -> list[str]:
+        """Output names without their mark."""
+        return [name.rstrip("?") for name in self.outputs]
 
 
 STAGES = {
@@ -100,7 +104,7 @@ STAGES = {
             "plain_history?",
             "monitor?",
         ),
-        outputs=("student", "history"),
+        outputs=("student", "history", "decision?"),
     ),
     "score": Stage(
         help="measure how well the vaccine's score tells stamped from clean test images",

@@ -5,16 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from abd.activation import Drop, Outcome, by_drop, data_free
-from abd.metrics import predict
-from abd.nets import build_net
-from abd.pixels import to_pixels
 from abd.registry import load_object
 from abd.stages.job import Job, say
-from abd.stages.load import normalization, place
-from abd.storage.checkpoints import read_net
 from abd.storage.files import read_json
 
 ENDS = {
@@ -38,8 +32,8 @@ class Decision:
         """Whether a vaccine was found, and given up again for what it costs."""
         return self.found and self.outcome == "sr"
 
-    def facts(self) -> dict[str, object]:
-        """What the record says of it; None is what was not measured."""
+    def record(self) -> dict[str, object]:
+        """What `decision.json` says of it; None is what was not measured."""
         drop = self.drop
         return {
             "rule": self.rule,
@@ -62,7 +56,8 @@ def decide(job: Job, device: torch.device) -> Decision:
     found = read_json(job.inputs["vaccine"])["found"]
     drop = None
     if limits and found:
-        drop = _measure(job, device)
+        # By name: a job that looks at no labels must not have this in its digest.
+        drop = load_object("abd.stages.measuring:measure")(job, device)
         say(f"the vaccine costs {100 * drop.value:.1f} points of clean accuracy")
         outcome = by_drop(
             drop.value,
@@ -74,25 +69,3 @@ def decide(job: Job, device: torch.device) -> Decision:
         outcome = data_free(found=found, force=force)
     say(f"{'a' if found else 'no'} vaccine was found: {ENDS[outcome]}")
     return Decision("paper" if limits else "data_free", found, outcome, drop)
-
-
-def _measure(job: Job, device: torch.device) -> Drop:
-    """Count what the plain and the vaccinated student know of the labelled images."""
-    images = job.config["images"]
-    # By name: the digest of jobs that need no labels must not hold this reader.
-    load_labelled = load_object("abd.data.labelled:load_labelled")
-    x, y = load_labelled(job.inputs["labelled"], images["size"], images["n_classes"])
-    pixels, labels = to_pixels(x).to(device), torch.from_numpy(y).to(device)
-    return Drop(
-        n_plain=_count(job, "plain_student", pixels, labels),
-        n_vaccinated=_count(job, "final", pixels, labels),
-        n=len(y),
-    )
-
-
-def _count(job: Job, name: str, pixels: Tensor, labels: Tensor) -> int:
-    config = job.config
-    net = build_net(config["student_net"], config["images"]["n_classes"])
-    read_net(job.inputs[name], net)
-    answers = predict(place(net, pixels.device), pixels, normalization(job))
-    return int((answers == labels).sum())

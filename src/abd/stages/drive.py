@@ -179,9 +179,9 @@ class Driver:
 
 @contextmanager
 def _signals() -> Iterator[list[str]]:
-    """Collect SIGTERM and SIGUSR1 instead of dying from them."""
+    """Collect SIGINT (Ctrl-C), SIGTERM and SIGUSR1 instead of dying from them."""
     caught: list[str] = []
-    kinds = (signal.SIGTERM, signal.SIGUSR1)
+    kinds = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
     before = {
         kind: signal.signal(
             kind, lambda number, _: caught.append(signal.Signals(number).name)

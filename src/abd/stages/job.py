@@ -19,6 +19,15 @@ WORK = Path("work")
 RESULTS = Path("results")
 
 
+class Given(dict[str, Path]):
+    """The files that a stage was given, by name; AbdError for one that it lacks."""
+
+    def __missing__(self, name: str) -> Path:
+        raise AbdError(
+            f"--{name.replace('_', '-')}: expected a file, got none; this slice needs it"
+        )
+
+
 @dataclass(frozen=True)
 class Job:
     """What a stage's `run` is given.
@@ -69,7 +78,7 @@ def run_job(
     text = json.dumps([stage, config, code, digests], sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()
     module = importlib.import_module(f"abd.stages.{stage}")
-    facts = module.run(Job(stage, config, inputs, outputs, key, options or {}))
+    facts = module.run(Job(stage, config, Given(inputs), outputs, key, options or {}))
     write_record(
         stage, config=config, code=code, inputs=inputs, outputs=outputs, facts=facts or {}
     )

@@ -32,8 +32,8 @@ def use_numerics(numerics: Mapping[str, Any]) -> torch.device:
     device = torch.device(numerics["device"])
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise AbdError(
-            f"params.yaml: numerics.device: expected one of the "
-            f"{torch.cuda.device_count()} GPUs of this machine, or cpu, got {device}"
+            f"params.yaml: numerics.device: expected cpu, or one of the GPUs of this "
+            f"machine, which has {torch.cuda.device_count()}, got {device}"
         )
     dtype = getattr(torch, numerics.get("dtype", "float32"))
     torch.set_autocast_enabled(device.type, dtype != torch.float32)

@@ -7,16 +7,16 @@ from collections.abc import Mapping
 
 from abd.distillation import Distillation
 from abd.history import Record
+from abd.registry import load_object
 from abd.retrospection import RetrospectionSettings, SelfRetrospection
 from abd.schedules import cosine
-from abd.stages.deciding import decide
 from abd.stages.distilling import load_teacher, load_vaccine, make_source, new_student
 from abd.stages.drive import Driver
 from abd.stages.job import Job
 from abd.stages.load import use_numerics
 from abd.stages.watch import watch
 from abd.storage.checkpoints import read_state, write_net
-from abd.storage.files import replacing
+from abd.storage.files import replacing, write_json
 from abd.storage.results import read_history, write_history
 
 
@@ -27,11 +27,14 @@ def run(job: Job) -> Mapping[str, object]:
     """
     config = job.config
     device = use_numerics(config["numerics"])
-    decision = decide(job, device) if config["defense"] == "abd" else None
-    outcome = decision.outcome if decision else config["defense"]
-    facts = {"decision": decision.facts()} if decision else {}
+    outcome, restarted = config["defense"], False
+    if outcome == "abd":
+        # By name: what decides must not be in the digest of jobs that decide nothing.
+        decision = load_object("abd.stages.deciding:decide")(job, device)
+        outcome, restarted = decision.outcome, decision.restarted
+        write_json(job.outputs["decision"], decision.record())
     if outcome == "sv":
-        return {**_copy_final(job), **facts}
+        return _copy_final(job)
     teacher = load_teacher(job, device)
     student = new_student(job, device)
     # Without `retrospect.sv` a job has no guard, and the source goes on by itself.
@@ -48,7 +51,6 @@ def run(job: Job) -> Mapping[str, object]:
         optimizer=source.optimizer.restarted(lambda position: falling(position - start)),
         extra=SelfRetrospection(RetrospectionSettings(**settings), teacher).step,
     )
-    restarted = decision is not None and decision.restarted
     state = job.inputs["plain_state" if restarted else "state"]
     distillation.load(read_state(state), fresh_optimizer=True)
     driver = Driver(job, distillation, total, watch(job, student, device))
@@ -57,7 +59,7 @@ def run(job: Job) -> Mapping[str, object]:
     before = _plain_history(job) if restarted else []
     write_history(job.outputs["history"], [*before, *driver.history])
     driver.done()
-    return {"rounds": total - start, **facts}
+    return {"rounds": total - start}
 
 
 def _plain_history(job: Job) -> list[Record]:

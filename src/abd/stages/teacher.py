@@ -49,8 +49,9 @@ def run(job: Job) -> None:
     if asr < settings["min_asr"]:
         raise AbdError(
             f"teacher: expected an ASR of at least {settings['min_asr']} "
-            f"(teacher.min_asr), got {asr:.3f}: no backdoor to defend against; train "
-            "longer or poison more"
+            f"(teacher.min_asr), got {asr:.3f} in the epoch that teacher.select: "
+            f"{settings['select']} takes: no backdoor to defend against; train longer "
+            "(teacher.epochs, budget) or poison more (poison.rate)"
         )
     write_net(job.outputs["weights"], net)
     write_history(job.outputs["history"], driver.history)

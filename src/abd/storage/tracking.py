@@ -50,7 +50,7 @@ class RunRecord:
     @property
     def key(self) -> str:
         """The same for the same model made from the same inputs, params and code."""
-        return _digest([self.name, self.tags, self.params, self.origin])
+        return _digest([self.tags, self.params, self.origin])
 
     @property
     def digest(self) -> str:
@@ -93,10 +93,10 @@ def collect(results: Path) -> Iterator[RunRecord]:
 
 
 def _name(cell: Mapping[str, Any]) -> str:
-    """What the table of runs shows first: "badnet_sq ood sv s0", "badnet_sq teacher t0"."""
+    """What the table of runs shows first: "digits badnet_sq ood sv s0"."""
     if "student" in cell:
-        return "{trigger} {source} {defense} s{seed}".format_map(cell)
-    return "{trigger} teacher t{teacher_seed}".format_map(cell)
+        return "{dataset} {trigger} {source} {defense} s{seed}".format_map(cell)
+    return "{dataset} {trigger} teacher t{teacher_seed}".format_map(cell)
 
 
 def _params(histories: list[Path]) -> dict[str, str]:
@@ -207,7 +207,8 @@ def _send(
 
     if run_id is None:
         tags: dict[str, Any] = {**record.tags, KEY: record.key}
-        run_id = client.create_run(experiment, tags=tags, run_name=record.name).info.run_id
+        run_id = client.create_run(experiment, tags=tags).info.run_id
+    client.update_run(run_id, name=record.name)
     # MLflow keeps one value per key, step and time: times derived from the run's own
     # start make a second sending of the same point leave no trace.
     start = client.get_run(run_id).info.start_time

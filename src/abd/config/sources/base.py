@@ -57,6 +57,10 @@ class SourceSettings(Section):
         """Images of a round that the surrogate cache holds."""
         return self.batch
 
+    def made(self) -> int:
+        """Images that the source has made by its end and keeps."""
+        return 0
+
     def misfits(self, teacher: Layout, student: Layout) -> dict[str, str]:
         """By key of these settings, what such networks cannot do; empty if nothing."""
         return {}

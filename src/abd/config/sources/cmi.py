@@ -55,6 +55,10 @@ class CmiSettings(SourceSettings):
         """The steps of synthesis, and those of distillation."""
         return self.synthesis.steps + self.kd_steps
 
+    def made(self) -> int:
+        """The pool that grows by every call of the synthesis."""
+        return self.epochs * self.synthesis.images
+
     def misfits(self, teacher: Layout, student: Layout) -> dict[str, str]:
         """It inverts what the teacher's BatchNorm layers remember."""
         if teacher.has_batch_norm:

@@ -37,5 +37,5 @@ class ZsktSettings(SourceSettings):
         return {"at_beta": f"expected 0 for networks of {stages}, got {self.at_beta}"}
 
     def cached(self) -> int:
-        """What the generator showed before its step, and after."""
-        return 2 * self.batch
+        """What the generator showed before each of its steps, and at the end."""
+        return (self.generator_steps + 1) * self.batch
