@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from abd.data.labelled import check_labelled, labelled_digest, load_labelled
 from abd.errors import AbdError
@@ -15,6 +16,11 @@ def _write(folder, **changes):
     made = {**GOOD, **changes}
     np.savez(path, **{k: v for k, v in made.items() if v is not None})
     return path
+
+
+def _picture(folder):
+    folder.mkdir(parents=True)
+    Image.fromarray(GOOD["x"][0]).save(folder / "0.png")
 
 
 def test_a_file_is_read_as_it_is(tmp_path):
@@ -74,6 +80,15 @@ def test_a_file_that_is_no_archive(tmp_path):
     path.write_text("labels")
     with pytest.raises(AbdError, match=r"own\.npz: (?!.*\n)"):
         check_labelled(path, 16, 3)
+
+
+def test_folders_that_sort_otherwise_than_their_numbers(tmp_path):
+    for k in range(11):
+        _picture(tmp_path / f"plain/{k}")
+        _picture(tmp_path / f"zeros/{k:02}")
+    check_labelled(tmp_path / "zeros", 16, 11)
+    with pytest.raises(AbdError, match=r"leading zeros .*, got 0, 1, 10, \.\.\.$"):
+        check_labelled(tmp_path / "plain", 16, 11)
 
 
 def test_folders_of_other_classes_and_none(tmp_path):

@@ -54,9 +54,8 @@ class LogHandler(LogHandlerBase):  # type: ignore[misc]
             self.display.total(fields["stats"].get("total", 0))
         elif event == LogEvent.JOB_INFO:
             self.started[fields["jobid"]] = time.monotonic()
-            self.display.start(
-                fields["jobid"], label(fields), next(iter(fields["log"] or []), None)
-            )
+            log = next(iter(fields["log"] or []), None)
+            self.display.start(fields["jobid"], label(fields), brief(fields), log)
         elif event == LogEvent.JOB_ERROR:
             self.display.end(fields["jobid"], None)
         elif event == LogEvent.JOB_FINISHED:
@@ -101,4 +100,13 @@ def label(fields: dict[str, Any]) -> str:
     wildcards = fields.get("wildcards") or {}
     seeds = {"teacher_seed": "t", "seed": "s"}
     parts = [f"{seeds.get(key, '')}{value}" for key, value in wildcards.items()]
+    return " ".join([fields["rule_name"], *parts])
+
+
+def brief(fields: dict[str, Any]) -> str:
+    """Name a job by what mostly tells it from those that run beside it."""
+    wildcards = fields.get("wildcards") or {}
+    keys = [key for key in ("trigger", "source", "seed", "defense") if key in wildcards]
+    seed = {"seed": "s"}
+    parts = [f"{seed.get(key, '')}{wildcards[key]}" for key in keys or wildcards]
     return " ".join([fields["rule_name"], *parts])

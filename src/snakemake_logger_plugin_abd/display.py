@@ -18,10 +18,12 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.table import Column
 
 PROGRESS = re.compile(r"^progress (\d+)/(\d+)(.*)$", re.MULTILINE)
 TAIL = 4096  # bytes of a log that are looked at
 REFRESH = 0.5  # seconds
+BAR = 12  # characters
 
 
 class Display(Protocol):
@@ -33,8 +35,8 @@ class Display(Protocol):
     def total(self, n_jobs: int) -> None:
         """A run of `n_jobs` jobs begins."""
 
-    def start(self, job: int, label: str, log: str | None) -> None:
-        """A job begins."""
+    def start(self, job: int, label: str, brief: str, log: str | None) -> None:
+        """A job begins; `brief` names it where there is little room."""
 
     def end(self, job: int, seconds: float | None) -> None:
         """A job ended after some seconds; None: it failed."""
@@ -63,7 +65,7 @@ class Lines:
         self.n_jobs = n_jobs
         self.say(f"{n_jobs} jobs")
 
-    def start(self, job: int, label: str, log: str | None) -> None:
+    def start(self, job: int, label: str, brief: str, log: str | None) -> None:
         """Say that a job begins."""
         self.labels[job] = label
         self.say(f"  start {label}")
@@ -82,6 +84,11 @@ class Lines:
         """Do nothing."""
 
 
+def _cut(ratio: int) -> Column:
+    """A column that takes its share of the room left, and is cut to it."""
+    return Column(ratio=ratio, no_wrap=True, overflow="ellipsis")
+
+
 class Bars:
     """A bar for the run, and one for each running job, fed from its log."""
 
@@ -89,12 +96,14 @@ class Bars:
         self.console = Console(stderr=True, highlight=False)
         self.bars = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[note]}"),
+            # Where there is little room, names and notes are cut, never the numbers.
+            TextColumn("{task.description}", table_column=_cut(ratio=3)),
+            BarColumn(bar_width=None, table_column=Column(width=BAR)),
+            MofNCompleteColumn(table_column=Column(no_wrap=True, justify="right")),
+            TimeElapsedColumn(table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[note]}", table_column=_cut(ratio=4)),
             console=self.console,
+            expand=True,
             refresh_per_second=1 / REFRESH,
         )
         self.run: TaskID | None = None
@@ -113,11 +122,11 @@ class Bars:
             self.bars.start()
             threading.Thread(target=self._follow, daemon=True).start()
 
-    def start(self, job: int, label: str, log: str | None) -> None:
+    def start(self, job: int, label: str, brief: str, log: str | None) -> None:
         """Add a bar; a rule without a log gets none."""
         with self.lock:
             if job not in self.jobs and log is not None:
-                task = self.bars.add_task(f"  {label}", total=None, note="")
+                task = self.bars.add_task(f" {brief}", total=None, note="")
                 self.jobs[job] = (task, label, log)
 
     def end(self, job: int, seconds: float | None) -> None:

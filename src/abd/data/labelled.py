@@ -71,6 +71,13 @@ def _classes(folder: Path, n_classes: int) -> Listing:
             f"{printable(folder)}: expected a folder for each of the {n_classes} classes, "
             f"got {len(listing)}"
         )
+    # Sorted as names, 10 comes before 2: those images would be taken for another class's.
+    numbers = [int(name) for name in listing if name.isdecimal()]
+    if len(numbers) == n_classes and numbers != sorted(numbers):
+        raise AbdError(
+            f"{printable(folder)}: expected numbers with leading zeros (00, 01, ...), so "
+            f"that names sort as numbers do, got {', '.join(list(listing)[:3])}, ..."
+        )
     return listing
 
 
