@@ -106,7 +106,7 @@ def label(fields: dict[str, Any]) -> str:
 def brief(fields: dict[str, Any]) -> str:
     """Name a job by what mostly tells it from those that run beside it."""
     wildcards = fields.get("wildcards") or {}
-    keys = [key for key in ("trigger", "source", "seed", "defense") if key in wildcards]
+    keys = [key for key in ("source", "seed", "defense", "trigger") if key in wildcards]
     seed = {"seed": "s"}
     parts = [f"{seed.get(key, '')}{wildcards[key]}" for key in keys or wildcards]
     return " ".join([fields["rule_name"], *parts])

@@ -84,9 +84,9 @@ class Lines:
         """Do nothing."""
 
 
-def _cut(ratio: int) -> Column:
-    """A column that takes its share of the room left, and is cut to it."""
-    return Column(ratio=ratio, no_wrap=True, overflow="ellipsis")
+def _cut() -> Column:
+    """A column that takes half of the room left, and is cut to it."""
+    return Column(ratio=1, no_wrap=True, overflow="ellipsis")
 
 
 class Bars:
@@ -97,11 +97,11 @@ class Bars:
         self.bars = Progress(
             SpinnerColumn(),
             # Where there is little room, names and notes are cut, never the numbers.
-            TextColumn("{task.description}", table_column=_cut(ratio=3)),
+            TextColumn("{task.description}", table_column=_cut()),
             BarColumn(bar_width=None, table_column=Column(width=BAR)),
             MofNCompleteColumn(table_column=Column(no_wrap=True, justify="right")),
             TimeElapsedColumn(table_column=Column(no_wrap=True)),
-            TextColumn("{task.fields[note]}", table_column=_cut(ratio=4)),
+            TextColumn("{task.fields[note]}", table_column=_cut()),
             console=self.console,
             expand=True,
             refresh_per_second=1 / REFRESH,
