@@ -97,16 +97,17 @@ class LogHandler(LogHandlerBase):  # type: ignore[misc]
 
 def label(fields: dict[str, Any]) -> str:
     """Name a job: its rule, and the wildcards that tell it from others."""
-    wildcards = fields.get("wildcards") or {}
-    seeds = {"teacher_seed": "t", "seed": "s"}
-    parts = [f"{seeds.get(key, '')}{value}" for key, value in wildcards.items()]
-    return " ".join([fields["rule_name"], *parts])
+    return _named(fields, fields.get("wildcards") or {})
 
 
 def brief(fields: dict[str, Any]) -> str:
     """Name a job by what mostly tells it from those that run beside it."""
     wildcards = fields.get("wildcards") or {}
     keys = [key for key in ("source", "seed", "defense", "trigger") if key in wildcards]
-    seed = {"seed": "s"}
-    parts = [f"{seed.get(key, '')}{wildcards[key]}" for key in keys or wildcards]
+    return _named(fields, {key: wildcards[key] for key in keys or wildcards})
+
+
+def _named(fields: dict[str, Any], wildcards: dict[str, Any]) -> str:
+    seeds = {"teacher_seed": "t", "seed": "s"}
+    parts = [f"{seeds.get(key, '')}{value}" for key, value in wildcards.items()]
     return " ".join([fields["rule_name"], *parts])
