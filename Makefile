@@ -45,7 +45,7 @@ lint: env
 	python tools/lint_workflow.py
 
 bench: env
-	python -m bench
+	python -m bench $(FIGURES)
 
 ui: env
 	mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --host 127.0.0.1 --port 5000

@@ -1,37 +1,48 @@
-"""`make bench`: measure every figure, print it, write `reports/bench.json`."""
+"""`make bench [FIGURES="sv_added ..."]`: measure, print, write `reports/bench.json`."""
 
 from __future__ import annotations
 
+import json
 import os
 import platform
+import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
 from abd.storage.files import write_json
 from bench.figures import FIGURES
+from bench.sides import N_THREADS
 
-N_THREADS = 2
+OUTPUT = Path("reports/bench.json")
 
 
-def main() -> None:
-    """Measure on two threads."""
-    torch.set_num_threads(N_THREADS)
+def main(names: list[str]) -> None:
+    """Measure the figures `names`, or all; the others keep the records that they have."""
+    known = [measure.__name__ for measure in FIGURES]
+    if unknown := set(names) - set(known):
+        sys.exit(f"bench: expected some of {', '.join(known)}, got {', '.join(unknown)}")
     machine = (
         f"{platform.machine()}, {os.cpu_count()} cores, {N_THREADS} threads, "
         f"torch {torch.__version__}"
     )
-    records = []
+    before = json.loads(OUTPUT.read_text()) if OUTPUT.exists() else []
+    records = {record["name"]: record for record in before}
     for measure in FIGURES:
+        if names and measure.__name__ not in names:
+            continue
         figure = measure()
         print(
-            f"{figure.name:16} {figure.value:8.4f} s   {figure.ratio:6.2f} x "
-            f"{figure.peer} ({figure.peer_value:.4f} s)"
+            f"{figure.name:16} {figure.value:9.4f} s   {figure.ratio:7.3f} x {figure.peer} "
+            f"({figure.peer_value:.4f} s; aim {figure.aim:.3f})"
         )
-        records.append(figure.record(machine))
-    write_json(Path("reports/bench.json"), records)
-    print("written: reports/bench.json")
+        for key, value in figure.notes.items():
+            print(f"    {key}: {value}")
+        records[figure.name] = {**asdict(figure), "machine": machine}
+    write_json(OUTPUT, [records[name] for name in known if name in records])
+    print(f"written: {OUTPUT}")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -1,4 +1,4 @@
-"""A plain re-statement of the reference program's ZSKT loop, the peer of ours.
+"""A plain re-statement of the reference program's ZSKT, the peer of ours.
 
 Everything is computed anew in each of its steps: the generator's images, the teacher's
 answers, gradients into the generator and the teacher (method section 5.2, the notes on
@@ -7,13 +7,15 @@ the ABD program).
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from abd.losses import attention_transfer
+from abd.nets.doubling import DoublingConv2d
+from abd.nets.generators import Generator
 from abd.nets.taps import tap_names, tapped
 from abd.shuffling import ShuffledTeacher, stability
 
@@ -25,6 +27,54 @@ def mean_kl(p: Tensor, q: Tensor, tau: float = 1.0) -> Tensor:
     """Torch's own KL(P||Q), divided by batch and classes."""
     kl = F.kl_div((q / tau).log_softmax(1), (p / tau).softmax(1), reduction="sum")
     return kl / q.numel()
+
+
+def attention(x: Tensor) -> Tensor:
+    """A layer's attention map, the channel mean of squares scaled to norm 1."""
+    return F.normalize(x.pow(2).mean(1).view(len(x), -1))
+
+
+class ReferenceGenerator(nn.Module):
+    """ZSKT's generator with its doublings written out, and a bias to every convolution."""
+
+    def __init__(self, like: Generator) -> None:
+        super().__init__()
+        self.linear = copy.deepcopy(like.linear)
+        self.start = like.start
+        layers = [_written_out(layer) for layer in like.layers]
+        self.layers = nn.Sequential(*layers)
+        self.last = copy.deepcopy(like.last)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return images of noise (B, nz)."""
+        h = self.linear(z).view(len(z), -1, self.start, self.start)
+        images: Tensor = self.last(self.layers(h))
+        return images
+
+
+class UpsampledConv2d(nn.Conv2d):
+    """A doubled map, convolved."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the convolution of the doubled map."""
+        return super().forward(F.interpolate(x, scale_factor=2, mode="nearest"))
+
+
+def _written_out(layer: nn.Module) -> nn.Module:
+    if not isinstance(layer, nn.Conv2d):
+        return copy.deepcopy(layer)
+    kind = UpsampledConv2d if isinstance(layer, DoublingConv2d) else nn.Conv2d
+    plain = kind(layer.in_channels, layer.out_channels, 3, padding=1)
+    with torch.no_grad():
+        plain.weight.copy_(layer.weight)
+    return plain.to(layer.weight.dtype)
+
+
+def reference_generator(like: Generator) -> ReferenceGenerator:
+    """The reference's generator with the weights of ours, its biases drawn anew."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return ReferenceGenerator(like).to(memory_format=torch.contiguous_format)
 
 
 class ReferenceZskt:
@@ -74,8 +124,9 @@ class ReferenceZskt:
         x = self.generator(z)
         logits, taps = tapped(self.teacher, x, self.names)
         answers, own = tapped(self.student, x, self.names)
-        attention = [attention_transfer(a, b) for a, b in zip(own, taps, strict=True)]
-        loss = mean_kl(logits, answers) + AT_BETA * torch.stack(attention).sum()
+        loss = mean_kl(logits, answers)
+        for a, b in zip(own, taps, strict=True):
+            loss = loss + AT_BETA * (attention(a) - attention(b)).pow(2).mean()
         self._step(self.opt_s, loss, self.student)
         return loss.detach()
 

@@ -1,21 +1,24 @@
-"""Timing of two ways to do the same thing, side by side."""
+"""Timing of two ways to do the same thing, turn by turn."""
 
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-N_REPEATS = 5
+from bench.sides import Side, Step
+
+N_TURNS = 7
+GIB = 2**30
 
 
 @dataclass(frozen=True)
 class Figure:
     """One record of `reports/bench.json`.
 
-    value: seconds of ours; peer: what it is compared with; ratio: ours / peer.
+    value: seconds of ours; peer: what it is compared with, and its seconds; ratio: ours /
+    peer; aim: what the ratio should be at most. notes: what else was seen.
     """
 
     name: str
@@ -24,29 +27,39 @@ class Figure:
     peer: str
     peer_value: float
     ratio: float
-
-    def record(self, machine: str) -> dict[str, Any]:
-        """The figure with the machine it was measured on."""
-        return {**asdict(self), "machine": machine}
+    aim: float
+    notes: dict[str, Any] = field(default_factory=dict)
 
 
-def compare(
-    name: str,
-    ours: Callable[[], object],
-    peer: str,
-    theirs: Callable[[], object],
-    n_repeats: int = N_REPEATS,
-) -> Figure:
-    """Time both in turn, after one warm-up each; the median of several turns."""
-    ours()
-    theirs()
-    pairs = [(_seconds(ours), _seconds(theirs)) for _ in range(n_repeats)]
-    mine, other = (statistics.median(column) for column in zip(*pairs, strict=True))
-    ratio = statistics.median(a / b for a, b in pairs)
-    return Figure(name, mine, "s", peer, other, ratio)
+@dataclass(frozen=True)
+class Turns:
+    """What the turns of two sides took, in seconds, what they gave, and our memory."""
+
+    ours: list[float]
+    theirs: list[float]
+    values: list[tuple[Any, Any]]
+    peak_bytes: int
+
+    def figure(self, name: str, peer: str, aim: float, **notes: Any) -> Figure:
+        """The medians, and the median of the turns' ratios."""
+        mine, other = statistics.median(self.ours), statistics.median(self.theirs)
+        pairs = zip(self.ours, self.theirs, strict=True)
+        ratio = statistics.median(a / b for a, b in pairs)
+        notes["peak_gib"] = self.peak_bytes / GIB
+        return Figure(name, mine, "s", peer, other, ratio, aim, notes)
 
 
-def _seconds(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
+def take_turns(
+    ours: Callable[[], Step], theirs: Callable[[], Step], n_turns: int = N_TURNS
+) -> Turns:
+    """Let both sides take a step to warm up, and then `n_turns` in turn."""
+    with Side(ours) as mine, Side(theirs) as other:
+        values = [(mine.step()[1], other.step()[1])]
+        seconds = []
+        for _ in range(n_turns):
+            (took, value), (peer_took, peer_value) = mine.step(), other.step()
+            seconds.append((took, peer_took))
+            values.append((value, peer_value))
+        peak = mine.peak_bytes()
+    ours_took, theirs_took = (list(column) for column in zip(*seconds, strict=True))
+    return Turns(ours_took, theirs_took, values, peak)

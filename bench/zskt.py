@@ -1,91 +1,143 @@
-"""ZSKT's cycle against the reference program's, both whole, on the same noise."""
+"""ZSKT's cycle at the study's settings against the reference program's, on the same noise.
+
+WRN-16-2 to WRN-16-1, batches of 128 images of 32 x 32 pixels.
+"""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
+import statistics
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from itertools import count
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from abd.distillation import Distillation
 from abd.nets import build_net
+from abd.nets.folding import folded
 from abd.pixels import Normalization
 from abd.seeding import torch_stream
+from abd.shuffling import ShuffledTeacher, draw_trial
 from abd.sources.base import Context
 from abd.sources.zskt import ZsktSource
 from abd.stages.load import use_numerics
-from bench.reference import ReferenceZskt
-from bench.timing import Figure, compare
+from bench.peak import convolution_peak
+from bench.reference import ReferenceZskt, reference_generator
+from bench.sides import N_THREADS
+from bench.timing import Figure, take_turns
 
-BATCH, SIZE, NZ, ROUNDS = 128, 32, 100, 80_000
-CPU = torch.device("cpu")
+BATCH, SIZE, NZ, ROUNDS, N_CYCLES = 128, 32, 100, 80_000, 20
+# The least that a cycle computes: MMAC per image of method section 10.2, with doublings
+# as transposed convolutions.
+CYCLE_FLOP = 1362.9e6 * 2 * BATCH
+
+Cycle = tuple[float, Tensor]  # the mean loss, and the student's BatchNorm statistics
 
 
 def _noise(index: int) -> Tensor:
     return torch.randn(BATCH, NZ, generator=torch_stream(0, "zskt", "noise", index))
 
 
-def ours() -> Distillation:
-    """The study's pair at the study's settings, WRN-16-2 to WRN-16-1."""
+def _teacher() -> nn.Module:
     teacher = build_net("wrn-16-2", 10, torch_stream(0, "bench", "teacher"))
     with torch.no_grad():  # running statistics that fit the inputs, as a teacher's do
         for i in range(20):
             stream = torch_stream(0, "bench", "statistics", i)
             teacher.train()(torch.randn(64, 3, SIZE, SIZE, generator=stream))
-    teacher = teacher.eval().requires_grad_(False)
-    student = build_net("wrn-16-1", 10, torch_stream(0, "bench", "student"))
-    layout = torch.channels_last
+    return teacher.eval().requires_grad_(False)
+
+
+def _student() -> nn.Module:
+    return build_net("wrn-16-1", 10, torch_stream(0, "bench", "student"))
+
+
+def distillation(teacher: nn.Module, device: str = "cpu") -> Distillation:
+    """The study's run, from its start."""
     context = Context(
-        teacher.to(memory_format=layout), Normalization((0.5,) * 3, (0.25,) * 3), CPU,
+        teacher, Normalization((0.5,) * 3, (0.25,) * 3), torch.device(device),
         size=SIZE, n_classes=10, seed=0, rounds=ROUNDS,
     )  # fmt: skip
     source = ZsktSource(
         context, {}, batch=BATCH, tau=1.0, nz=NZ, generator_steps=1, student_steps=10,
         lr_generator=1e-3, lr=2e-3, clip_norm=5.0, at_beta=250.0,
     )  # fmt: skip
-    student = student.to(memory_format=layout)
+    student = _student().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Distillation(student, source, seed=0, log_every=1)
 
 
-def reference(like: Distillation) -> ReferenceZskt:
+def prepared(dtype: str, device: str = "cpu") -> nn.Module:
+    """The teacher as the stages prepare it, and this process like theirs."""
+    use_numerics(
+        {"device": device, "threads": N_THREADS, "deterministic": True, "dtype": dtype}
+    )
+    teacher = _teacher().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return folded(teacher)
+
+
+def ours(dtype: str, *, guarded: bool = False) -> Callable[[], Cycle]:
+    """Our cycle; `guarded` by the first vaccine."""
+    teacher = prepared(dtype)
+    run = distillation(teacher)
+    if guarded:
+        vaccine = ShuffledTeacher(
+            teacher, draw_trial(teacher, 5, 3, torch_stream(0, "bench"))
+        )
+        run.source.context = replace(run.source.context, vaccine=vaccine)  # type: ignore[attr-defined]
+
+    def cycle() -> Cycle:
+        (record,) = run.run(run.position + 1)
+        assert record is not None
+        return record.values["loss"], statistics_of(run.student)
+
+    return cycle
+
+
+def reference() -> Callable[[], Cycle]:
     """The reference's loop from the same start, in torch's default memory layout."""
+    like = distillation(_teacher())
     assert isinstance(like.source, ZsktSource)
-    nets = (like.source.context.teacher, like.student, like.source.generator)
-    plain = [copy.deepcopy(n).to(memory_format=torch.contiguous_format) for n in nets]
-    return ReferenceZskt(*plain, noise=_noise, rounds=ROUNDS)
+    run = ReferenceZskt(
+        _teacher(), _student(), reference_generator(like.source.generator),
+        noise=_noise, rounds=ROUNDS,
+    )  # fmt: skip
+    indices = count()
+    return lambda: (run.cycle(next(indices)), statistics_of(run.student))
 
 
-@contextmanager
-def _precision(dtype: str) -> Iterator[None]:
-    numerics = {"device": "cpu", "threads": torch.get_num_threads(), "deterministic": True}
-    use_numerics({**numerics, "dtype": dtype})
-    try:
-        yield
-    finally:
-        use_numerics(numerics)
+def statistics_of(student: nn.Module) -> Tensor:
+    """All of a network's running statistics, side by side."""
+    return torch.cat([b.flatten() for b in student.buffers() if b.is_floating_point()])
 
 
-def _cycle(dtype: str, name: str) -> Figure:
-    fast = ours()
-    plain = reference(fast)
-
-    def step() -> None:
-        with _precision(dtype):
-            list(fast.run(fast.position + 1))
-
-    cycles = iter(range(ROUNDS))
-    return compare(
-        name, step, "the reference's loop", lambda: plain.cycle(next(cycles)), n_repeats=3
+def _against_the_reference(dtype: str, name: str, aim: float) -> Figure:
+    turns = take_turns(partial(ours, dtype), reference, N_CYCLES - 1)
+    losses = [abs(a / b - 1) for (a, _), (b, _) in turns.values]
+    last, peers = turns.values[-1][0][1], turns.values[-1][1][1]
+    peak = convolution_peak(getattr(torch, dtype))
+    return turns.figure(
+        name,
+        "the reference's loop",
+        aim,
+        largest_difference_of_losses=max(losses),
+        difference_of_batchnorm_statistics=float((last - peers).norm() / peers.norm()),
+        share_of_convolution_peak=CYCLE_FLOP / statistics.median(turns.ours) / peak,
+        convolution_peak_gflops=peak / 1e9,
     )
 
 
 def zskt_cycle_fp32() -> Figure:
-    """One cycle at the study's settings in float32."""
-    return _cycle("float32", "zskt_cycle_fp32")
+    """One cycle in float32: 20 in a row, their losses and statistics compared."""
+    return _against_the_reference("float32", "zskt_cycle_fp32", 1 / 5)
 
 
 def zskt_cycle_bf16() -> Figure:
-    """One cycle at the study's settings with convolutions in bfloat16."""
-    return _cycle("bfloat16", "zskt_cycle_bf16")
+    """One cycle with convolutions in bfloat16."""
+    return _against_the_reference("bfloat16", "zskt_cycle_bf16", 1 / 8)
+
+
+def sv_added() -> Figure:
+    """A cycle whose generator is steered by the vaccine, against one without."""
+    turns = take_turns(partial(ours, "float32", guarded=True), partial(ours, "float32"))
+    return turns.figure("sv_added", "a cycle without the vaccine", 1.20)

@@ -1,13 +1,12 @@
 """ZSKT against a plain re-statement of the reference's loop (method section 5.2)."""
 
-import copy
-
 import pytest
 import torch
-from bench.reference import ReferenceZskt
+import torch.nn.functional as F
+from bench.reference import ReferenceZskt, reference_generator
 
 from abd.distillation import Distillation
-from abd.losses import attention_transfer
+from abd.losses import attention_map, attention_transfer
 from abd.nets import build_net
 from abd.nets.generators import cmi_generator, zskt_generator
 from abd.seeding import torch_stream
@@ -20,7 +19,8 @@ ZSKT = SETTINGS["zskt"]
 
 @pytest.mark.parametrize(
     ("make", "nz", "size", "n_parameters"),
-    [(zskt_generator, 100, 32, 1_051_145), (cmi_generator, 256, 32, 2_328_899)],
+    # ZSKT's without the three biases that a BatchNorm takes away: 128 + 64 + 3.
+    [(zskt_generator, 100, 32, 1_051_145 - 195), (cmi_generator, 256, 32, 2_328_899)],
 )
 def test_generators_have_the_published_sizes(make, nz, size, n_parameters, stream):
     net = make(nz, size, stream)
@@ -49,8 +49,26 @@ def test_attention_transfer_by_hand():
     a = torch.tensor([[[[1.0, 2.0]], [[0.0, 0.0]]]])
     b = torch.tensor([[[[0.0, 0.0]], [[3.0, 0.0]]]])
     x, y = 1 / 17**0.5 - 1, 4 / 17**0.5
-    assert attention_transfer(a, b).item() == pytest.approx((x * x + y * y) / 2, rel=1e-5)
-    assert attention_transfer(a, a).item() == 0
+    expected = pytest.approx((x * x + y * y) / 2, rel=1e-5)
+    assert attention_transfer(a, attention_map(b)).item() == expected
+    assert attention_transfer(a, attention_map(a)).item() == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_attention_maps_are_the_channels_mean_squares(dtype, stream):
+    """In value, gradient and memory layout; also where a sample is zero everywhere."""
+    x = torch.randn(3, 5, 4, 2, generator=stream).to(dtype)
+    x[1] = 0
+    x = x.to(memory_format=torch.channels_last).requires_grad_()
+    target = torch.rand(3, 8, generator=stream, dtype=torch.float64)
+    plain = F.normalize(x.double().square().mean(1).flatten(1))
+    expected = F.mse_loss(plain, target)
+    loss = attention_transfer(x, target)
+    tolerance = 1e-12 if dtype == torch.float64 else 1e-2
+    assert loss.item() == pytest.approx(expected.item(), rel=tolerance)
+    ours, theirs = (torch.autograd.grad(value, x)[0] for value in (loss, expected))
+    assert torch.allclose(ours, theirs, rtol=tolerance, atol=tolerance * theirs.abs().max())
+    assert ours.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_stability_by_hand():
@@ -101,7 +119,7 @@ def test_cycles_are_the_references(guarded, teacher, normalize):
         "zskt", {"patches": [], "x_train": []}, teacher, normalize, **options
     )
     source.generator.double()
-    plain_generator = copy.deepcopy(source.generator)
+    plain_generator = reference_generator(source.generator)
     distillation = Distillation(_double_student(), source, seed=0, log_every=1)
     records = [r.values["loss"] for r in distillation.run(3)]
     reference = ReferenceZskt(
@@ -111,10 +129,10 @@ def test_cycles_are_the_references(guarded, teacher, normalize):
     losses = [reference.cycle(index) for index in range(3)]
     assert records == pytest.approx(losses, rel=1e-6)
     _close(distillation.student, reference.student)
-    for a, b in zip(
-        source.generator.parameters(), plain_generator.parameters(), strict=True
-    ):
-        assert torch.allclose(a, b, rtol=1e-6, atol=1e-9)
+    plain = dict(plain_generator.named_parameters())
+    for name, parameter in source.generator.named_parameters():
+        assert torch.allclose(parameter, plain.pop(name), rtol=1e-6, atol=1e-9), name
+    assert all(name.endswith("bias") for name in plain), "BatchNorm takes these away"
 
 
 def test_images_are_shown_and_counted_as_the_cache_wants_them(teacher, normalize):

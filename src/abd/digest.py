@@ -32,6 +32,7 @@ NOT_NUMERIC = (
     "abd.stages",
     "abd.stages.drive",
     "abd.stages.job",
+    "abd.stages.memory",
     "abd.stages.watch",
     "abd.storage",
     "abd.triggers",

@@ -60,6 +60,18 @@ class DividedResNet(ResNet):  # type: ignore[misc]  # torchvision has no types
         blocks = [".".join(name.split(".")[:2]) for name in weights]
         return min(1 + units.index(b) if b in units else 0 for b in blocks)
 
+    def foldable(self) -> list[tuple[str, str]]:
+        """The convolutions that a BatchNorm follows at once, and that BatchNorm."""
+        blocks = [
+            (f"{unit}.conv{i}", f"{unit}.bn{i}") for unit in self._units() for i in (1, 2)
+        ]
+        shortcuts = [
+            (f"{name}.0", f"{name}.1")
+            for name, _ in self.named_modules()
+            if name.endswith("downsample")
+        ]
+        return [("conv1", "bn1"), *blocks, *shortcuts]
+
     def taps(self) -> list[str]:
         """The submodules whose outputs attention transfer compares: the four stages."""
         return list(STAGES)

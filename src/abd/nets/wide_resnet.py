@@ -38,9 +38,10 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, n_in, H, W) to (B, n_out, H/stride, W/stride)."""
-        a = F.relu(self.bn1(x))
-        out = self.conv2(F.relu(self.bn2(self.conv1(a))))
-        return out + (x if self.shortcut is None else self.shortcut(a))
+        # In place where no gradient needs what was there: nothing is copied twice.
+        a = F.relu_(self.bn1(x))
+        out: Tensor = self.conv2(F.relu_(self.bn2(self.conv1(a))))
+        return out.add_(x if self.shortcut is None else self.shortcut(a))
 
 
 class WideResNet(nn.Module):
@@ -83,8 +84,9 @@ class WideResNet(nn.Module):
         """Run the units after the first `n_units`, and the head; return logits (B, K)."""
         for unit in self._units()[n_units:]:
             h = unit(h)
-        h = F.relu(self.bn(h))
-        return self.linear(h.mean(dim=(2, 3)))
+        h = F.relu_(self.bn(h))
+        # Not `mean`: its gradient is laid out anew, which slows the whole last stage.
+        return self.linear(h.sum(dim=(2, 3)) / (h.shape[2] * h.shape[3]))
 
     def shufflable_convs(self) -> list[str]:
         """Names of the convolution weights in the order that "the last n" counts.
@@ -99,6 +101,10 @@ class WideResNet(nn.Module):
         """Return how many units come before the first that holds one of `weights`."""
         names = [name.split(".") for name in weights]
         return min(1 + int(parts[1]) if parts[0] == "blocks" else 0 for parts in names)
+
+    def foldable(self) -> list[tuple[str, str]]:
+        """The convolutions that a BatchNorm follows at once, and that BatchNorm."""
+        return [(f"blocks.{i}.conv1", f"blocks.{i}.bn2") for i in range(len(self.blocks))]
 
     def taps(self) -> list[str]:
         """The submodules whose outputs attention transfer compares: the stages' ends."""

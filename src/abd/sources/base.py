@@ -26,16 +26,16 @@ class Batch:
     """What the student is shown.
 
     x: (B, 3, H, W) normalised input, detached. teacher_logits: (B, K), detached.
-    teacher_taps: the teacher's activations, where the loss compares them. suspicious:
-    (B,) mask of the samples that the vaccine flags, None without one. labels: (B,) where
-    the source has them. pixels: (B, 3, H, W) uint8 where `x` was made from pixels.
-    repeats: how often the student takes a step on this batch; with 0 it was made on the
-    way to another. seen: how often it counts in the surrogate cache.
+    teacher_maps: where the teacher looks (`attention_map`), if the loss compares that.
+    suspicious: (B,) mask of the samples that the vaccine flags, None without one.
+    labels: (B,) where the source has them. pixels: (B, 3, H, W) uint8 where `x` was made
+    from pixels. repeats: how often the student takes a step on this batch; with 0 it was
+    made on the way to another. seen: how often it counts in the surrogate cache.
     """
 
     x: Tensor
     teacher_logits: Tensor
-    teacher_taps: tuple[Tensor, ...] = ()
+    teacher_maps: tuple[Tensor, ...] = ()
     suspicious: Tensor | None = None
     labels: Tensor | None = None
     pixels: Tensor | None = None

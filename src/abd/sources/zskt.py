@@ -17,7 +17,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from abd.errors import AbdError
 from abd.frozen import frozen_parameters
-from abd.losses import attention_transfer, mean_kl
+from abd.losses import attention_map, attention_transfer, mean_kl
 from abd.nets.generators import zskt_generator
 from abd.nets.taps import tap_names, tapped
 from abd.optim import OptimizerSpec
@@ -82,9 +82,8 @@ class ZsktSource:
         with torch.no_grad():
             x = self.generator(z)
             logits, taps = tapped(self.context.teacher, x, self._taps)
-        yield Batch(
-            x, logits, tuple(taps), repeats=self.student_steps, seen=self.student_steps
-        )
+            maps = tuple(attention_map(tap) for tap in taps)
+        yield Batch(x, logits, maps, repeats=self.student_steps, seen=self.student_steps)
 
     def _train_generator(self, z: Tensor, student: nn.Module) -> Batch:
         """Take one step of the generator; return the batch that it learnt from."""
@@ -109,13 +108,13 @@ class ZsktSource:
         """mean-KL(T||S) at temperature tau plus at_beta times the attention transfer."""
         logits, taps = tapped(student, batch.x, tap_names(student) if self.at_beta else [])
         loss = mean_kl(batch.teacher_logits, logits, self.tau)
-        if len(taps) != len(batch.teacher_taps):
+        if len(taps) != len(batch.teacher_maps):
             raise AbdError(
                 f"params.yaml: distill.zskt.at_beta: expected 0 for networks of "
-                f"{len(batch.teacher_taps)} and {len(taps)} named stages, got "
+                f"{len(batch.teacher_maps)} and {len(taps)} named stages, got "
                 f"{self.at_beta}"
             )
-        for ours, theirs in zip(taps, batch.teacher_taps, strict=True):
+        for ours, theirs in zip(taps, batch.teacher_maps, strict=True):
             loss = loss + self.at_beta * attention_transfer(ours, theirs)
         return loss
 

@@ -8,6 +8,7 @@ from torch import nn
 from abd.config.sources import settings_class
 from abd.errors import AbdError
 from abd.nets import build_net
+from abd.nets.folding import folded
 from abd.registry import load_object
 from abd.seeding import torch_stream
 from abd.shuffling import Permutations, ShuffledTeacher, draw_trial
@@ -19,11 +20,15 @@ from abd.storage.checkpoints import read_net, read_tensors
 
 
 def load_teacher(job: Job, device: torch.device) -> nn.Module:
-    """Load the frozen teacher, in eval mode."""
+    """Load the frozen teacher, in eval mode, folded unless the job's source forbids it."""
     config = job.config
     net = build_net(config["teacher_net"], config["images"]["n_classes"])
     read_net(job.inputs["teacher"], net)
-    return place(net, device).eval().requires_grad_(False)
+    net = place(net, device).eval().requires_grad_(False)
+    source = config.get("source")
+    if source is not None and settings_class(source).reads_batch_norm:
+        return net
+    return folded(net)
 
 
 def new_student(job: Job, device: torch.device) -> nn.Module:

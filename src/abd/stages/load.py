@@ -12,6 +12,7 @@ from torch import nn
 from abd.errors import AbdError
 from abd.pixels import Normalization
 from abd.stages.job import Job
+from abd.stages.memory import keep_freed_memory
 from abd.storage.files import read_json
 
 
@@ -23,8 +24,11 @@ def use_numerics(numerics: Mapping[str, Any]) -> torch.device:
     if numerics["deterministic"]:  # what cuBLAS asks for, before it is first used
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(numerics["threads"])
+    keep_freed_memory()
     # Not `use_deterministic_algorithms`: it does the same, and imports the compiler, 2 s.
     torch.set_deterministic_debug_mode("error" if numerics["deterministic"] else "default")
+    # With it torch would fill every new tensor, in case one is read before it is written.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     # Float32 means float32: TF32 is a choice, not a property of the machine.
     torch.set_float32_matmul_precision("highest")
     torch.backends.cudnn.allow_tf32 = False

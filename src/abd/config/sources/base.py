@@ -18,13 +18,15 @@ class SourceSettings(Section):
     `pool` names the images that it draws from, None if it makes its own. `length` names
     the setting that says how many epochs a run has: the source is told its rounds instead.
     `least` is the number of epochs below which no budget brings a run, or its end with
-    self-retrospection.
+    self-retrospection. `reads_batch_norm` says whether the source looks into the teacher's
+    BatchNorm layers; where it does not, they may be folded into the convolutions.
     """
 
     build: ClassVar[str]
     pool: ClassVar[Pool | None] = None
     length: ClassVar[str]
     least: ClassVar[int] = 1
+    reads_batch_norm: ClassVar[bool] = True
 
     log_every: Count  # rounds between two points of the loss curve
     eval_every: Count  # rounds between two looks of the monitor
@@ -78,6 +80,7 @@ class PoolSettings(SourceSettings):
     """What sources have in common that pass over a fixed pool, epoch by epoch."""
 
     length: ClassVar[str] = "epochs"
+    reads_batch_norm: ClassVar[bool] = False
     drop_last: ClassVar[bool]
 
     epochs: Count

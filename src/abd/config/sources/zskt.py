@@ -15,6 +15,7 @@ class ZsktSettings(SourceSettings):
     build: ClassVar[str] = "abd.sources.zskt:ZsktSource"
     length: ClassVar[str] = "cycles"
     least: ClassVar[int] = 20
+    reads_batch_norm: ClassVar[bool] = False
 
     cycles: Count
     nz: Count
