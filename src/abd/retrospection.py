@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from abd.frozen import frozen_parameters
 from abd.hypergradient import hypergradient
 from abd.losses import batch_kl, mean_kl
+from abd.second_order import quick_second_order
 
 
 @dataclass(frozen=True)
@@ -163,9 +164,9 @@ class SelfRetrospection:
         if s.bn == "reference":
             with torch.no_grad():
                 clean = student(x)
-        inner = s.l2 * delta.square().sum() - self._divergence(
-            clean.detach(), student(x + delta)
-        )
+        with quick_second_order(student):
+            moved = student(x + delta)
+        inner = s.l2 * delta.square().sum() - self._divergence(clean.detach(), moved)
         (slope,) = torch.autograd.grad(inner, delta, create_graph=True)
         phi = delta - s.map_step * slope
         gradients = hypergradient(outer, phi, delta, params, s.n_terms, s.tol)
