@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from abd.storage.files import write_json
-from bench.figures import FIGURES
+from bench.figures import FIGURES, ON_A_GPU
 from bench.sides import N_THREADS
 
 OUTPUT = Path("reports/bench.json")
@@ -31,6 +31,9 @@ def main(names: list[str]) -> None:
     records = {record["name"]: record for record in before}
     for measure in FIGURES:
         if names and measure.__name__ not in names:
+            continue
+        if measure in ON_A_GPU and not torch.cuda.is_available():
+            print(f"{measure.__name__:16} passed over: this machine has no CUDA device")
             continue
         figure = measure()
         print(

@@ -53,18 +53,20 @@ def _student() -> nn.Module:
     return build_net("wrn-16-1", 10, torch_stream(0, "bench", "student"))
 
 
-def distillation(teacher: nn.Module, device: str = "cpu") -> Distillation:
+def distillation(
+    teacher: nn.Module, device: str = "cpu", *, graphed: bool = False, log_every: int = 1
+) -> Distillation:
     """The study's run, from its start."""
     context = Context(
         teacher, Normalization((0.5,) * 3, (0.25,) * 3), torch.device(device),
-        size=SIZE, n_classes=10, seed=0, rounds=ROUNDS,
+        size=SIZE, n_classes=10, seed=0, rounds=ROUNDS, graphed=graphed,
     )  # fmt: skip
     source = ZsktSource(
         context, {}, batch=BATCH, tau=1.0, nz=NZ, generator_steps=1, student_steps=10,
         lr_generator=1e-3, lr=2e-3, clip_norm=5.0, at_beta=250.0,
     )  # fmt: skip
     student = _student().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Distillation(student, source, seed=0, log_every=1)
+    return Distillation(student, source, seed=0, log_every=log_every, graphed=graphed)
 
 
 def prepared(dtype: str, device: str = "cpu") -> nn.Module:

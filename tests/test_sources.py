@@ -57,9 +57,10 @@ def build_source(name, pool, teacher, normalize, **changes):
         "n_classes": 4,
         "seed": 0,
         "rounds": settings.epochs_in_all() * per_epoch,
+        "device": CPU,
         **changes,
     }
-    context = Context(teacher, normalize, CPU, **options)
+    context = Context(teacher, normalize, **options)
     return load_object(settings.build)(context, pool, **settings.arguments())
 
 

@@ -7,17 +7,18 @@ and can be saved and continued at any round with the same bits as if it had neve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor, nn
 
+from abd.cuda_graph import Graphed
 from abd.errors import AbdError
 from abd.history import Record
 from abd.optim import OptimizerSpec
 from abd.seeding import torch_stream
-from abd.sources.base import Batch, Source, check_different
+from abd.sources.base import Batch, GraphSource, Source, check_different
 from abd.state import State
 
 ExtraGradient = Callable[
@@ -31,7 +32,8 @@ class Distillation:
     `position` is the number of rounds done. `optimizer` (positions counted from the start
     of the run) takes the place of the source's. `extra` is entered around every step with
     the student, the batch and a stream, and gives one gradient per parameter to add to
-    that of the distillation loss.
+    that of the distillation loss. With `graphed`, on a CUDA device, the rounds of a
+    `GraphSource` are recorded and replayed as a graph, unless there is an `extra`.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Distillation:
         log_every: int,
         optimizer: OptimizerSpec | None = None,
         extra: ExtraGradient | None = None,
+        graphed: bool = False,
     ) -> None:
         self.student = student
         self.source = source
@@ -50,11 +53,13 @@ class Distillation:
         self.log_every = log_every
         self.extra = extra
         self.spec = optimizer or source.optimizer
-        self.optimizer = self.spec.build(student.parameters())
+        self.graphed = graphed
+        self.optimizer = self.spec.build(student.parameters(), capturable=graphed)
         self.position = 0
         device = next(student.parameters()).device
         self._loss = torch.zeros((), device=device)
         self._n_losses = 0
+        self._graph = self._graphed()
 
     def run(self, stop: int) -> Iterator[Record | None]:
         """Do rounds until `position` is `stop`, yielding after each.
@@ -67,15 +72,42 @@ class Distillation:
             due = (self.position + 1) % self.log_every == 0 or self.position + 1 == stop
             self.student.train()
             self.spec.set_lr(self.optimizer, self.position)
-            for number, batch in enumerate(
-                self.source.batches(self.position, self.student)
-            ):
-                if due and batch.pixels is None:  # a generator's, not of a pool
-                    check_different(batch.x)
-                for repeat in range(batch.repeats):
-                    self._step(batch, number, repeat)
+            made, n_steps = self._round()
+            if due:
+                for images in made:
+                    check_different(images)
+            self._n_losses += n_steps
             self.position += 1
             yield self._record() if due and self._n_losses else None
+
+    def _round(self) -> tuple[list[Tensor], int]:
+        """Do a round; return the images that a generator made, and the steps taken."""
+        if self._graph is None:
+            return self._steps(self.source.batches(self.position, self.student))
+        assert isinstance(self.source, GraphSource)
+        self.source.prepare(self.position)
+        return self._graph()
+
+    def _graphed(self) -> Graphed[tuple[list[Tensor], int]] | None:
+        """The rounds as a CUDA graph, if they are to be one and can be."""
+        source = self.source
+        if (
+            not self.graphed
+            or not isinstance(source, GraphSource)
+            or self.extra is not None
+        ):
+            return None
+        return Graphed(lambda: self._steps(source.cycle(self.student)))
+
+    def _steps(self, batches: Iterable[Batch]) -> tuple[list[Tensor], int]:
+        made, n_steps = [], 0
+        for number, batch in enumerate(batches):
+            if batch.pixels is None:  # a generator's, not of a pool
+                made.append(batch.x)
+            for repeat in range(batch.repeats):
+                self._step(batch, number, repeat)
+            n_steps += batch.repeats
+        return made, n_steps
 
     def _step(self, batch: Batch, number: int, repeat: int) -> None:
         self.optimizer.zero_grad(set_to_none=True)
@@ -92,7 +124,6 @@ class Distillation:
                 parameter.grad += gradient
         self.spec.step(self.optimizer)
         self._loss += loss
-        self._n_losses += 1
 
     def _backward(self, batch: Batch) -> Tensor:
         loss = self.source.loss(self.student, batch)
@@ -135,3 +166,4 @@ class Distillation:
             self._loss.copy_(state.tensors["loop/loss"])
             state.get_optimizer("optimizer", self.optimizer)
         self.source.load(state)
+        self._graph = self._graphed()  # what was recorded is of other tensors

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import SGD, Adam, Optimizer
@@ -27,10 +28,21 @@ class OptimizerSpec:
     weight_decay: float = 0.0
     clip_norm: float | None = None
 
-    def build(self, parameters: Iterable[Tensor]) -> Optimizer:
-        """Build the optimizer; ValueError for an unknown kind."""
+    def build(self, parameters: Iterable[Tensor], *, capturable: bool = False) -> Optimizer:
+        """Build the optimizer; ValueError for an unknown kind.
+
+        With `capturable` its steps can be part of a CUDA graph: all that changes, the
+        learning rate too, is then on the device.
+        """
         if self.kind == "adam":
-            return Adam(parameters, self.lr(0), weight_decay=self.weight_decay)
+            parameters = list(parameters)
+            lr = torch.tensor(self.lr(0), device=parameters[0].device)
+            return Adam(
+                parameters,
+                lr if capturable else self.lr(0),
+                weight_decay=self.weight_decay,
+                capturable=capturable,
+            )
         if self.kind == "sgd":
             return SGD(
                 parameters, self.lr(0), self.momentum, weight_decay=self.weight_decay
@@ -53,4 +65,7 @@ class OptimizerSpec:
     def set_lr(self, optimizer: Optimizer, position: int) -> None:
         """Set the learning rate of `position`."""
         for group in optimizer.param_groups:
-            group["lr"] = self.lr(position)
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(self.lr(position))
+            else:
+                group["lr"] = self.lr(position)

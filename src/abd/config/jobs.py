@@ -50,10 +50,10 @@ def job_spec(plan: Plan, stage: str, wildcards: Mapping[str, str]) -> JobSpec:
         "members": _members(stage, settings, wildcards),
         **_SLICES[stage](settings, wildcards),
     }
-    if stage in TRAINING:
-        config["numerics"] = plan.top.numerics.model_dump()
-    elif stage in MEASURING:
-        config["numerics"] = plan.top.numerics.model_dump(exclude={"dtype"})
+    if stage in TRAINING or stage in MEASURING:
+        unused = {"dtype"} if stage in MEASURING else set()
+        unused |= {"graph"} if stage != "distill" else set()
+        config["numerics"] = plan.top.numerics.model_dump(exclude=unused)
     return JobSpec(
         config=json.dumps(config, sort_keys=True),
         code=code_digest(stage, config["members"]),

@@ -56,8 +56,8 @@ def _model(fields: Mapping[str, Any], needed: Iterable[str] = ()) -> type[Sectio
 
 _IMAGES = _model(_of(Fetch, "size", "n_classes", "mean", "std"))
 _SIZE = _of(Fetch, "size")
-_MEASURING = {"numerics": _model(_of(Numerics, without=["dtype"]))}
-_TRAINING = {"numerics": Numerics}
+_MEASURING = {"numerics": _model(_of(Numerics, without=["dtype", "graph"]))}
+_TRAINING = {"numerics": _model(_of(Numerics, without=["graph"]))}
 _STUDENT: Fields = {
     "images": _IMAGES,
     "teacher_net": str,
@@ -123,6 +123,7 @@ _STAGES: dict[str, Fields] = {
     "vaccine": {**_STUDENT, "vaccine": Vaccine, **_MEASURING},
     "distill": {
         **_DISTILLATION,
+        "numerics": Numerics,
         **_POSITIONS,
         "guard": Literal["plain", "first", "searched"],
         **_GUARDED,

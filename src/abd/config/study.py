@@ -27,13 +27,14 @@ class Numerics(Section):
     """How numbers are computed; nothing is switched on because a machine has it.
 
     dtype: of the convolutions while networks are trained; what is measured or decided
-    is computed in float32 all the same.
+    is computed in float32 all the same. graph: on a GPU, launch ZSKT's cycles whole.
     """
 
     device: Annotated[str, Field(pattern=r"^(cpu|cuda(:[0-9]{1,2})?)$")]
     dtype: Literal["float32", "bfloat16"]
     threads: Annotated[Int, Field(ge=1, le=1024)]
     deterministic: bool
+    graph: bool
 
 
 class Grid(Section):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -75,8 +75,7 @@ class Context:
     teacher: frozen, in eval mode, on `device`, for images of `size` x `size` pixels and
     `n_classes` classes. seed: of all the source's streams.
     rounds: the length of a whole run, which schedules count on. vaccine: None for plain
-    distillation; suspicious_weight: the loss weight of samples that it flags
-    (section 6.4).
+    distillation. graphed: whether rounds are to be recorded as CUDA graphs.
     """
 
     teacher: nn.Module
@@ -88,6 +87,7 @@ class Context:
     rounds: int
     vaccine: ShuffledTeacher | None = None
     guard: Guard = field(default_factory=Guard)
+    graphed: bool = False
 
 
 def check_different(images: Tensor) -> None:
@@ -122,4 +122,20 @@ class Source(Protocol):
 
     def load(self, state: State) -> None:
         """Take it back from `state`."""
+        ...
+
+
+@runtime_checkable
+class GraphSource(Source, Protocol):
+    """A source whose rounds are the same work on other noise, as a CUDA graph has to be.
+
+    `batches(index, student)` is `prepare(index)` and then `cycle(student)`.
+    """
+
+    def prepare(self, index: int) -> None:
+        """Put all that is particular to round `index` onto the device."""
+        ...
+
+    def cycle(self, student: nn.Module) -> Iterator[Batch]:
+        """Yield the batches of the round that was prepared."""
         ...

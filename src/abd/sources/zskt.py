@@ -61,7 +61,10 @@ class ZsktSource:
             device=context.device, memory_format=torch.channels_last
         )
         self._spec = OptimizerSpec("adam", cosine(lr_generator, context.rounds))
-        self._optimizer = self._spec.build(self.generator.parameters())
+        self._optimizer = self._spec.build(
+            self.generator.parameters(), capturable=context.graphed
+        )
+        self._z: Tensor | None = None
         self._taps = tap_names(context.teacher) if at_beta else []
         if at_beta and not self._taps:
             raise ValueError("at_beta: expected 0 for a teacher without named stages")
@@ -72,10 +75,21 @@ class ZsktSource:
         First those that it learnt from, which the student takes no step on though its
         BatchNorm has seen them, then those that it makes of the same noise afterwards.
         """
+        self.prepare(index)
+        yield from self.cycle(student)
+
+    def prepare(self, index: int) -> None:
+        """Put the noise and the learning rate of cycle `index` where `cycle` finds them."""
         stream = torch_stream(self.context.seed, "zskt", "noise", index)
         z = torch.randn(self.batch, self.nz, generator=stream)
         z = z.to(self.generator.linear.weight)
+        self._z = z if self._z is None else self._z.copy_(z)
         self._spec.set_lr(self._optimizer, index)
+
+    def cycle(self, student: nn.Module) -> Iterator[Batch]:
+        """Train the generator on the noise that is there; yield its images."""
+        z = self._z
+        assert z is not None
         self.generator.train()
         for _ in range(self.generator_steps):
             yield self._train_generator(z, student)

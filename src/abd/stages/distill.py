@@ -27,11 +27,13 @@ def run(job: Job) -> Mapping[str, object]:
     teacher = load_teacher(job, device)
     vaccine = load_vaccine(job, teacher)
     student = new_student(job, device)
+    graphed = config["numerics"]["graph"] and device.type == "cuda"
     distillation = Distillation(
         student,
-        make_source(job, teacher, device, vaccine),
+        make_source(job, teacher, device, vaccine, graphed=graphed),
         seed=config["seed"],
         log_every=config["log_every"],
+        graphed=graphed,
     )
     if "warm" in job.inputs:
         distillation.load(read_state(job.inputs["warm"]))

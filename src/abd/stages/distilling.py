@@ -44,6 +44,8 @@ def make_source(
     teacher: nn.Module,
     device: torch.device,
     vaccine: ShuffledTeacher | None = None,
+    *,
+    graphed: bool = False,
 ) -> Source:
     """Build the job's surrogate source from its pool and its settings."""
     config = job.config
@@ -57,6 +59,7 @@ def make_source(
         rounds=config["total"],
         vaccine=vaccine,
         guard=Guard(**config.get("vaccine_guard", {})),
+        graphed=graphed,
     )
     pool = read_arrays(job.inputs["pool"]) if "pool" in job.inputs else {}
     build = load_object(settings_class(config["source"]).build)
