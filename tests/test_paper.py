@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 import yaml
 
-from abd.config import Cell, load_plan
+from abd.config import Cell, load_params, load_plan, make_plan
 from abd.config.cells import expand
 from abd.config.study import PaperItem
 from abd.errors import AbdError
@@ -45,6 +45,16 @@ def test_a_model_finds_its_figures(paper):
 )
 def test_another_model_has_none(paper, change):
     assert paper.student(replace(GRID, **change), "Table 1") is None
+
+
+def test_a_data_set_may_stand_for_one_of_the_papers():
+    """Its models have that one's figures; what it says about itself does not re-run it."""
+    raw = load_params(PARAMS)
+    raw["fetch"]["by_dataset"]["digits"]["stands_for"] = "cifar10"
+    paper = read_paper(FILE, make_plan(raw))
+    reference = paper.student(replace(GRID, dataset="digits"), "Table 1")
+    assert (reference.printed.acc, reference.printed.asr) == (0.719, 0.969)
+    assert paper.student(replace(GRID, dataset="gtsrb", source="ood"), None) is None
 
 
 def test_seeds_do_not_tell_models_apart(paper):

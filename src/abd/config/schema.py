@@ -50,7 +50,8 @@ class Fetch(Section):
     root, download: torchvision's data sets. path: a user's own data, of which size,
     n_classes and n_train may be left out (`abd.config.found`); resize: whether images in
     class folders may have another size than `size`. mean, std: in [0, 1] units, per
-    channel; None is as found in the training set.
+    channel; None is as found in the training set. stands_for: the paper's data set whose
+    figures are shown beside those of this one, if it is another.
     """
 
     root: str
@@ -62,6 +63,7 @@ class Fetch(Section):
     n_train: Count
     mean: Triple | None = None
     std: Scale | None = None
+    stands_for: str | None = None
 
 
 class Recipe(Section):

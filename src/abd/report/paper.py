@@ -6,7 +6,7 @@ same data set, trigger, networks, source and defense, whatever its seeds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +14,7 @@ from typing import Annotated
 import yaml
 from pydantic import Field
 
-from abd.config import Cell
+from abd.config import Cell, Plan
 from abd.config.fields import Float, Section, Share
 from abd.config.sections import Problems, validate
 from abd.config.study import Defense
@@ -91,22 +91,30 @@ class Reference:
 
 
 class Paper:
-    """What the paper prints, by model."""
+    """What the paper prints, by model.
 
-    def __init__(self, contents: Contents) -> None:
+    `stand_ins`: by data set of ours, the one of the paper that it stands for.
+    """
+
+    def __init__(self, contents: Contents, stand_ins: Mapping[str, str]) -> None:
         self.score_auc = contents.score_auc
+        self._stand_ins = stand_ins
         self._printed: dict[Key, list[Printed]] = {}
         for key, printed in _models(contents):
             self._printed.setdefault(key, []).append(printed)
 
     def teacher(self, cell: Cell, item: str | None) -> Reference | None:
         """The figures of a cell's teacher: of `item` where it has some, else the first."""
-        return self._reference(_teacher_key(cell), item)
+        return self._reference(self._teacher_key(cell), item)
 
     def student(self, cell: Cell, item: str | None) -> Reference | None:
         """The figures of a cell's student: of `item` where it has some, else the first."""
-        key = (*_teacher_key(cell), cell.source, cell.student, cell.defense)
+        key = (*self._teacher_key(cell), cell.source, cell.student, cell.defense)
         return self._reference(key, item)
+
+    def _teacher_key(self, cell: Cell) -> Key:
+        dataset = self._stand_ins.get(cell.dataset, cell.dataset)
+        return dataset, cell.trigger, cell.teacher
 
     def _reference(self, key: Key, item: str | None) -> Reference | None:
         printed = self._printed.get(key)
@@ -116,10 +124,6 @@ class Paper:
         others = {(p.acc, p.asr): p for p in reversed(printed)}
         del others[own.acc, own.asr]
         return Reference(own, tuple(reversed(others.values())))
-
-
-def _teacher_key(cell: Cell) -> Key:
-    return cell.dataset, cell.trigger, cell.teacher
 
 
 def _models(contents: Contents) -> Iterator[tuple[Key, Printed]]:
@@ -142,8 +146,11 @@ def _printed(item: str, pair: Pair, note: str) -> Printed:
     return Printed(item, acc, asr, note)
 
 
-def read_paper(path: Path) -> Paper:
-    """Read the paper's figures; AbdError naming all that is wrong with the file."""
+def read_paper(path: Path, plan: Plan | None = None) -> Paper:
+    """Read the paper's figures; AbdError naming all that is wrong with the file.
+
+    Data sets of `plan` that stand for one of the paper's find that one's figures.
+    """
     remake = f"bring it back with: git checkout -- {path}"
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -156,4 +163,6 @@ def read_paper(path: Path) -> Paper:
     contents = validate(Contents, raw, problems)
     if contents is None:
         raise AbdError(f"{path}: {'; '.join(problems.lines)}; {remake}")
-    return Paper(contents)
+    settings = plan.settings if plan else {}
+    stands_for = {name: own.fetch.stands_for for name, own in settings.items()}
+    return Paper(contents, {name: of for name, of in stands_for.items() if of})

@@ -13,7 +13,7 @@ from abd.storage.files import write_json
 def write_summary(params: Path, paper: Path, out: Path) -> None:
     """Write the records of all experiments in `run`, beside the figures of `paper`."""
     plan = load_plan(params)
-    printed = read_paper(paper)
+    printed = read_paper(paper, plan)
     records = []
     for name in plan.top.run:
         item = plan.top.experiments[name].reproduces

@@ -35,7 +35,7 @@ def show(
     One that has not run yet is passed over with `only_finished`, else an AbdError.
     """
     plan = load_plan(params)
-    printed = read_paper(paper)
+    printed = read_paper(paper, plan)
     console = Console(highlight=False)
     for name in experiments or plan.top.run:
         try:

@@ -54,7 +54,7 @@ def write_report(
     `folder` takes the figures as PNG.
     """
     plan = load_plan(params)
-    printed = read_paper(paper)
+    printed = read_paper(paper, plan)
     results = results_of(plan, experiment)
     cells = results.cells
     heading = plan.top.experiments[experiment]
