@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help env demo test test-slow lint bench ui lock
+.PHONY: help env demo evidence test test-slow lint bench ui lock
 
 help:
 	@echo "make env        the environment in .venv, from requirements.lock"
 	@echo "make demo       the whole pipeline on the embedded digits"
+	@echo "make evidence   the results on real images, some hours; docs/evidence.md"
 	@echo "make test       the tests"
 	@echo "make test-slow  the tests that take minutes"
 	@echo "make lint       ruff, mypy, snakefmt, snakemake --lint"
@@ -30,6 +31,9 @@ $(STAMP): requirements.lock requirements-uv.lock pyproject.toml
 
 demo: env
 	python tools/run_demo.py
+
+evidence: env
+	python tools/run_evidence.py
 
 test: env
 	pytest -n auto --maxprocesses 4 --dist worksteal
