@@ -33,7 +33,7 @@ demo: env
 	python tools/run_demo.py
 
 evidence: env
-	python tools/run_evidence.py
+	python tools/run_evidence.py $(PARTS)
 
 test: env
 	pytest -n auto --maxprocesses 4 --dist worksteal

@@ -1,7 +1,8 @@
-"""`make evidence`: runs the evidence on real images, and keeps what it shows in git.
+"""`make evidence [PARTS="..."]`: runs the study on photographs, and keeps what it shows.
 
-What is kept lies in `reports/evidence/`: the settings, the table, the record of every
-model, the figures, the seconds of every job, and where and from which commit it was run.
+Its parts are the experiments of `reports/evidence/params.yaml`. Of each its folder below
+`reports/evidence/` keeps the table, the record of every model, the figures, the seconds of
+every job, and where and from which commit it was run.
 """
 
 from __future__ import annotations
@@ -15,33 +16,58 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+import yaml
+from snakemake.utils import update_config
+
+from abd.config import load_params, load_plan
+from abd.config.cells import expand
+from abd.report.summary import write_summary
 from abd.storage.files import write_json
 
-NAME = "evidence"
 KEPT = Path("reports/evidence")
 SETTINGS = KEPT / "params.yaml"
+PAPER = Path("reports/paper.yaml")
 DATA = Path("data/cifar10_jpeg.npz")
 
 
-def main() -> int:
-    """Run and keep; return Snakemake's exit status, or 1 where the images are not there."""
+def main(parts: list[str]) -> int:
+    """Run `parts`, or all; return Snakemake's exit status, or 1 where they cannot run."""
+    settings = load_params(SETTINGS)
+    known = list(settings["experiments"])
+    if unknown := set(parts) - set(known):
+        return _refuse(f"expected some of {', '.join(known)}, got {', '.join(unknown)}")
     if not DATA.is_file():
-        print(
-            f"make evidence: {DATA}: expected CIFAR-10 as JPEG, got no such file; "
-            "docs/evidence.md says how to make it",
-            file=sys.stderr,
+        return _refuse(
+            f"{DATA}: expected CIFAR-10 as JPEG, got no such file; docs/evidence.md says "
+            "how to make it"
         )
-        return 1
-    options = ["--profile", "profiles/local", "--configfile", str(SETTINGS)]
-    if status := subprocess.call(["snakemake", *options, "--", "all"]):
-        return status
-    shutil.copyfile("reports/summary.json", KEPT / "summary.json")
-    shutil.copyfile(f"reports/pages/{NAME}.md", KEPT / "table.md")
-    for figure in Path("reports/figures", NAME).glob("*.png"):
-        shutil.copyfile(figure, KEPT / figure.name)
-    write_json(KEPT / "made.json", {"made": made(), "seconds": seconds()})
-    print(f"written: {KEPT}")
+    options = ["--profile", "profiles/local", "--configfile", str(SETTINGS), "--"]
+    for part in parts or known:
+        if status := subprocess.call(["snakemake", *options, part]):
+            return status
+        keep(part, settings)
     return 0
+
+
+def _refuse(message: str) -> int:
+    print(f"make evidence: {message}", file=sys.stderr)
+    return 1
+
+
+def keep(part: str, settings: dict[str, object]) -> None:
+    """Copy what the finished experiment `part` shows into its folder."""
+    folder = KEPT / part
+    folder.mkdir(parents=True, exist_ok=True)
+    params = load_params(Path("params.yaml"))
+    update_config(params, {**settings, "run": [part]})
+    merged = Path("work", f"{part}.yaml")
+    merged.write_text(yaml.safe_dump(params, sort_keys=False))
+    write_summary(merged, PAPER, folder / "summary.json")
+    shutil.copyfile(f"reports/pages/{part}.md", folder / "table.md")
+    for figure in Path("reports/figures", part).glob("*.png"):
+        shutil.copyfile(figure, folder / figure.name)
+    write_json(folder / "made.json", {"made": made(), "seconds": seconds(merged, part)})
+    print(f"written: {folder}")
 
 
 def made() -> dict[str, object]:
@@ -57,17 +83,20 @@ def made() -> dict[str, object]:
     }
 
 
-def seconds() -> dict[str, float]:
-    """What each job on these images took, by the path of its record."""
+def seconds(params: Path, part: str) -> dict[str, float]:
+    """What each job of an experiment's teachers and students took, by its path."""
+    plan = load_plan(params)
+    teachers = {cell.teacher_key for cell in expand(plan.top.experiments[part])}
     root = Path("benchmarks")
     took = {}
     for path in sorted(root.rglob("*.tsv")):
-        if DATA.stem in str(path):
+        job = str(path.relative_to(root).with_suffix(""))
+        if any(key in job for key in teachers):
             with path.open() as file:
                 (row,) = csv.DictReader(file, delimiter="\t")
-            took[str(path.relative_to(root).with_suffix(""))] = float(row["s"])
+            took[job] = float(row["s"])
     return took
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
