@@ -28,6 +28,7 @@ KEPT = Path("reports/evidence")
 SETTINGS = KEPT / "params.yaml"
 PAPER = Path("reports/paper.yaml")
 DATA = Path("data/cifar10_jpeg.npz")
+FIGURES = ("curves.png", "scores.png", "diagnosis.png")
 
 
 def main(parts: list[str]) -> int:
@@ -64,8 +65,10 @@ def keep(part: str, settings: dict[str, object]) -> None:
     merged.write_text(yaml.safe_dump(params, sort_keys=False))
     write_summary(merged, PAPER, folder / "summary.json")
     shutil.copyfile(f"reports/pages/{part}.md", folder / "table.md")
-    for figure in Path("reports/figures", part).glob("*.png"):
-        shutil.copyfile(figure, folder / figure.name)
+    for name in FIGURES:  # those that show no image of the data set
+        figure = Path("reports/figures", part, name)
+        if figure.exists():
+            shutil.copyfile(figure, folder / name)
     write_json(folder / "made.json", {"made": made(), "seconds": seconds(merged, part)})
     print(f"written: {folder}")
 
