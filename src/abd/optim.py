@@ -36,12 +36,11 @@ class OptimizerSpec:
         """
         if self.kind == "adam":
             parameters = list(parameters)
-            lr = torch.tensor(self.lr(0), device=parameters[0].device)
+            lr: float | Tensor = self.lr(0)
+            if capturable:
+                lr = torch.tensor(lr, device=parameters[0].device)
             return Adam(
-                parameters,
-                lr if capturable else self.lr(0),
-                weight_decay=self.weight_decay,
-                capturable=capturable,
+                parameters, lr, weight_decay=self.weight_decay, capturable=capturable
             )
         if self.kind == "sgd":
             return SGD(

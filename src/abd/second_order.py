@@ -18,13 +18,13 @@ def quick_second_order(net: nn.Module) -> Iterator[None]:
     Concerns its BatchNorm2d layers in train mode and its convolutions; outputs, gradients
     and running statistics are as ever.
     """
-    layers = [m for m in net.modules() if _forward(m) is not None]
+    quick = {m: forward for m in net.modules() if (forward := _forward(m))}
     try:
-        for layer in layers:
-            layer.forward = _forward(layer)  # type: ignore[assignment]
+        for layer, forward in quick.items():
+            layer.forward = forward
         yield
     finally:
-        for layer in layers:
+        for layer in quick:
             vars(layer).pop("forward", None)
 
 

@@ -20,17 +20,18 @@ class DoublingConv2d(nn.Conv2d):
     a bias.
     """
 
+    stamp: Tensor
+
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__(n_in, n_out, 3, padding=1, bias=False)
+        # Made once: a forward that is recorded as a CUDA graph may copy nothing over. The
+        # transposed convolution runs through the kernel the other way round.
+        stamp = torch.zeros(4, 3)
+        stamp[[0, 1, 1, 2, 2, 3], [2, 2, 1, 1, 0, 0]] = 1
+        self.register_buffer("stamp", stamp, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the convolution of the doubled map."""
-        return F.conv_transpose2d(x, stamps(self.weight), stride=2, padding=1)
-
-
-def stamps(weight: Tensor) -> Tensor:
-    """What each pixel of the small map adds: (n_in, n_out, 4, 4) of (n_out, n_in, 3, 3)."""
-    # The transposed convolution runs through the kernel the other way round.
-    rows = torch.zeros(4, 3, dtype=weight.dtype, device=weight.device)
-    rows[[0, 1, 1, 2, 2, 3], [2, 2, 1, 1, 0, 0]] = 1
-    return torch.einsum("ia,jb,ocab->coij", rows, rows, weight)
+        # Of (n_out, n_in, 3, 3) what each pixel of the small map adds, (n_in, n_out, 4, 4).
+        kernel = torch.einsum("ia,jb,ocab->coij", self.stamp, self.stamp, self.weight)
+        return F.conv_transpose2d(x, kernel, stride=2, padding=1)
