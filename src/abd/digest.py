@@ -31,8 +31,10 @@ NOT_NUMERIC = (
     "abd.sources",
     "abd.stages",
     "abd.stages.drive",
+    "abd.stages.gpu",
     "abd.stages.job",
     "abd.stages.memory",
+    "abd.stages.sampling",
     "abd.stages.watch",
     "abd.storage",
     "abd.triggers",
@@ -46,16 +48,15 @@ def code_digest(stage: str, members: Iterable[dict[str, str]] = ()) -> str:
     `members` are `Registry.identity` mappings: a module of abd's counts with all it
     imports, a plug-in by its name and version.
     """
-    roots = {f"abd.stages.{stage}"}
-    lines = []
-    for member in members:
-        if "plugin" in member:
-            lines.append(member["plugin"])
-        else:
-            roots.add(member["module"])
-    for module in sorted(_closure(roots)):
-        lines.append(f"{module} {_module_digest(module)}")
-    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
+    plugins = [member["plugin"] for member in members if "plugin" in member]
+    modules = [member["module"] for member in members if "plugin" not in member]
+    return _digest_of(frozenset([f"abd.stages.{stage}", *modules]), tuple(plugins))
+
+
+@cache  # a plan asks for the same few, thousands of times
+def _digest_of(roots: frozenset[str], plugins: tuple[str, ...]) -> str:
+    lines = [f"{module} {_module_digest(module)}" for module in _closure(roots)]
+    return hashlib.sha256("\n".join(sorted([*plugins, *lines])).encode()).hexdigest()[:16]
 
 
 def report_digest() -> str:
@@ -80,7 +81,7 @@ def is_module(name: str) -> bool:
     return re.fullmatch(r"abd(\.\w+)*", name) is not None and _path(name) is not None
 
 
-def _closure(roots: set[str]) -> set[str]:
+def _closure(roots: Iterable[str]) -> set[str]:
     """The numeric modules that `roots` import, directly or not, and themselves."""
     seen: set[str] = set()
     todo = list(roots)

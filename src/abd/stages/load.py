@@ -11,7 +11,8 @@ from torch import nn
 
 from abd.errors import AbdError
 from abd.pixels import Normalization
-from abd.stages.job import Job
+from abd.stages.gpu import take_gpu
+from abd.stages.job import Job, say
 from abd.stages.memory import keep_freed_memory
 from abd.storage.files import read_json
 
@@ -34,6 +35,8 @@ def use_numerics(numerics: Mapping[str, Any]) -> torch.device:
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = not numerics["deterministic"]
     device = torch.device(numerics["device"])
+    if numerics["device"] == "cuda":  # any: a number would name one
+        take_gpu(torch.cuda.device_count(), say)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise AbdError(
             f"params.yaml: numerics.device: expected cpu, or one of the GPUs of this "

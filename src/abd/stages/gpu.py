@@ -1,0 +1,63 @@
+"""One GPU for one job, on a machine whose GPUs several jobs share.
+
+A cluster gives each job the GPUs that it asked for. On a workstation Snakemake counts jobs
+(`--resources gpu=N`) but names no device: here a job takes one that no other job has, for
+as long as its process lives.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+LOOK_AGAIN = 1.0  # seconds
+
+_held: list[IO[str]] = []  # open until the process ends: a lock lasts as long as its file
+
+
+def take_gpu(n_devices: int, say: Callable[[str], None]) -> str | None:
+    """Make one of several visible GPUs the only visible one; return its name.
+
+    None, and nothing changes, where a cluster gave this job its GPUs, or where there is no
+    choice. Waits while other processes of this user have all of them. To be called before
+    CUDA starts.
+    """
+    names = _visible(n_devices)
+    if "SLURM_JOB_ID" in os.environ or len(names) < 2:
+        return None
+    name = _wait(names, say)
+    os.environ[VISIBLE] = name
+    return name
+
+
+def _visible(n_devices: int) -> list[str]:
+    given = os.environ.get(VISIBLE)
+    if given is None:
+        return [str(i) for i in range(n_devices)]
+    return [name.strip() for name in given.split(",") if name.strip()]
+
+
+def _wait(names: Sequence[str], say: Callable[[str], None]) -> str:
+    folder = Path(tempfile.gettempdir(), f"abd-gpus-{os.getuid()}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    said = False
+    while True:
+        for name in names:
+            file = (folder / name.replace("/", "_")).open("w")
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.close()
+                continue
+            _held.append(file)
+            return name
+        if not said:
+            say(f"waiting for a GPU: other jobs have all {len(names)}")
+            said = True
+        time.sleep(LOOK_AGAIN)

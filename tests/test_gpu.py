@@ -1,0 +1,67 @@
+"""Jobs that share a workstation's GPUs take one each; what a cluster gave stays."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from abd.stages.gpu import VISIBLE, take_gpu
+
+HOLD = """
+import sys
+from abd.stages.gpu import take_gpu
+print(take_gpu(2, lambda line: print(line, flush=True)), flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def environment(tmp_path, monkeypatch):
+    """Without a cluster's or a user's devices, and with locks of its own."""
+    for name in (VISIBLE, "SLURM_JOB_ID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    return monkeypatch
+
+
+def _hold():
+    return subprocess.Popen(
+        [sys.executable, "-c", HOLD],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def test_two_jobs_have_two_gpus_and_a_third_waits(environment):
+    first, second = _hold(), _hold()
+    try:
+        taken = {job.stdout.readline().strip() for job in (first, second)}
+        assert taken == {"0", "1"}
+        with _hold() as third:
+            assert third.stdout.readline() == "waiting for a GPU: other jobs have all 2\n"
+            first.kill()  # whatever ends a job gives its GPU back
+            assert third.stdout.readline().strip() in taken
+            third.kill()
+    finally:
+        for job in (first, second):
+            job.kill()
+            job.communicate()
+
+
+def test_only_the_visible_ones_are_taken(environment):
+    environment.setenv(VISIBLE, "3, GPU-5a")
+    with _hold() as job:
+        assert job.stdout.readline().strip() == "3"
+        job.kill()
+
+
+@pytest.mark.parametrize(
+    ("variables", "n_devices"),
+    [({}, 0), ({}, 1), ({VISIBLE: "2"}, 1), ({"SLURM_JOB_ID": "7"}, 4)],
+)
+def test_nothing_changes_without_a_choice(environment, variables, n_devices):
+    for name, value in variables.items():
+        environment.setenv(name, value)
+    before = dict(os.environ)
+    assert take_gpu(n_devices, print) is None
+    assert dict(os.environ) == before
