@@ -180,6 +180,7 @@ def artifact(tmp_path):
         inputs={"x": source},
         outputs={"y": path},
         facts={"rounds": 2},
+        planned={"commit": "abc", "params": None},
     )
     return path
 

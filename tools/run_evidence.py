@@ -22,6 +22,7 @@ from snakemake.utils import update_config
 from abd.config import load_params, load_plan
 from abd.config.cells import expand
 from abd.report.summary import write_summary
+from abd.storage.commit import described_commit
 from abd.storage.files import write_json
 
 KEPT = Path("reports/evidence")
@@ -75,10 +76,9 @@ def keep(part: str, settings: dict[str, object]) -> None:
 
 def made() -> dict[str, object]:
     """The commit, the versions and the machine."""
-    commit = subprocess.check_output(["git", "describe", "--always", "--dirty"], text=True)
     packages = {name: version(name) for name in ("torch", "torchvision", "numpy")}
     return {
-        "commit": commit.strip(),
+        "commit": described_commit(),
         "python": platform.python_version(),
         **packages,
         "machine": platform.machine(),

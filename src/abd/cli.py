@@ -97,6 +97,7 @@ def _add_paper(command: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path("reports/paper.yaml"),
         metavar="FILE",
+    sync.add_argument("--reports", type=Path, default=Path("reports"), metavar="FOLDER")
         help="the figures that the paper prints",
     )
 
@@ -189,7 +190,7 @@ def _show(arguments: argparse.Namespace) -> None:
 def _sync(arguments: argparse.Namespace) -> None:
     from abd.storage.tracking import sync
 
-    sync(arguments.results)
+    sync(arguments.results, arguments.reports)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
+from functools import cache
+from pathlib import PurePosixPath
 
 from abd.config.cells import GUARDS, Cell
 from abd.config.schema import Settings
@@ -162,6 +164,12 @@ def stage_files(cells: Iterable[Cell]) -> list[str]:
     depends on it is out of date: DVC would commit the hole.
     """
     files: dict[str, None] = {}
+def system_path(history: str) -> str:
+    """What the job that writes this history took of its machine; not among the results."""
+    folder = PurePosixPath(history).parent.relative_to("results")
+    return f"benchmarks/{folder}.system.jsonl"
+
+
     for cell in cells:
         for stage, guard in _stages(cell):
             folder, names = FILES[stage]

@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import os
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from abd.config.paths import system_path
 from abd.digest import code_digest
 from abd.errors import AbdError
+from abd.stages.sampling import sampled
 from abd.storage.records import check_artifact, write_record
 
 WORK = Path("work")
@@ -54,6 +58,14 @@ class Job:
             else (folder / WORK)
         )
 
+    @property
+    def samples(self) -> Path | None:
+        """Where samples of the machine go; None for a job that writes no history."""
+        history = self.outputs.get("history")
+        if history is None or not history.is_relative_to(RESULTS):
+            return None
+        return Path(system_path(str(history)))
+
 
 def run_job(
     stage: str,
@@ -78,10 +90,27 @@ def run_job(
     text = json.dumps([stage, config, code, digests], sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()
     module = importlib.import_module(f"abd.stages.{stage}")
-    facts = module.run(Job(stage, config, Given(inputs), outputs, key, options or {}))
+    job = Job(stage, config, Given(inputs), outputs, key, options or {})
+    with sampled(job.samples, key) if job.samples else nullcontext():
+        facts = module.run(job)
     write_record(
-        stage, config=config, code=code, inputs=inputs, outputs=outputs, facts=facts or {}
+        stage,
+        config=config,
+        code=code,
+        inputs=inputs,
+        outputs=outputs,
+        facts=facts or {},
+        planned=_planned(),
     )
+
+
+def _planned() -> dict[str, str | None]:
+    """What Snakemake planned this run from; None each for a stage that was run by hand."""
+    params = os.environ.get("ABD_PLAN")
+    return {
+        "commit": os.environ.get("ABD_COMMIT") or None,
+        "params": Path(params).stem if params else None,
+    }
 
 
 def say(line: str) -> None:

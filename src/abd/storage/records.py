@@ -34,16 +34,19 @@ def write_record(
     inputs: Mapping[str, Path],
     outputs: Mapping[str, Path],
     facts: Mapping[str, object],
+    planned: Mapping[str, str | None],
 ) -> None:
     """Write the record of the job that made `outputs`, beside them.
 
-    `facts` is what the stage says of its work: rounds done, what it reused.
+    `facts` is what the stage says of its work: rounds done, what it reused. `planned` is
+    what its run was planned from: the commit, and the digest of params.yaml.
     """
     record = {
         "stage": stage,
         "config": config,
         "code": code,
         "facts": facts,
+        "planned": planned,
         "inputs": {str(path): sha256(path) for path in inputs.values()},
         "outputs": {path.name: sha256(path) for path in outputs.values()},
         "versions": {

@@ -1,0 +1,194 @@
+"""What MLflow is told of each evaluated model, read from what the stages left on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from abd.config.cells import Cell
+from abd.config.paths import history_paths, system_path
+from abd.errors import AbdError
+from abd.storage.files import read_json, sha256
+from abd.storage.records import NAME as RECORD
+from abd.storage.results import read_curve, read_history
+
+CURVES = {"loss": "train.loss", "acc": "monitor.acc", "asr": "monitor.asr"}
+COMMIT = "mlflow.source.git.commit"  # the UI shows it as the version
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One model: a teacher or a student.
+
+    name, tags: what the table of runs shows and groups by. params: of all stages that made
+    it. origin: code and input hashes of these. curve: points by step over all stages, under
+    MLflow's names; final: Acc and ASR as evaluated; system: samples of the jobs, with their
+    times in milliseconds. artifacts: files by the folder that they are sent to. made: the
+    commit and the params file that its jobs were planned from.
+    """
+
+    name: str
+    tags: dict[str, str]
+    params: dict[str, str]
+    origin: list[object]
+    curve: list[dict[str, float]]
+    final: dict[str, float]
+    system: list[dict[str, float]]
+    artifacts: list[tuple[str, str, str]]  # folder in MLflow, path here, sha256
+    made: dict[str, str]
+
+    @property
+    def key(self) -> str:
+        """The same for the same model made from the same inputs, params and code."""
+        return _digest([self.tags, self.params, self.origin])
+
+    @property
+    def digest(self) -> str:
+        """The same as long as nothing has to be sent."""
+        return _digest(asdict(self))
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def metrics_files(results: Path) -> Iterator[Path]:
+    """The files with the final figures of every model."""
+    return (results / "evaluate").glob("**/metrics.json")
+
+
+def collect(results: Path, reports: Path) -> Iterator[RunRecord]:
+    """Read the record of every evaluated model below `results`.
+
+    Figures are those below `reports` of the experiments that its summary counts the model
+    among.
+    """
+    asked = _experiments(reports / "summary.json")
+    for path in sorted(metrics_files(results)):
+        metrics = read_json(path)
+        cell = {f.name: metrics[f.name] for f in fields(Cell) if f.name in metrics}
+        histories = [results.parent / p for p in _history_paths(cell)]
+        if not all(history.is_file() for history in histories):
+            continue  # of a cell that is being made anew
+        records = _records([*histories, path])
+        experiments = asked.get(_identity(cell), [])
+        yield RunRecord(
+            name=_name(cell),
+            tags={
+                "kind": "student" if "student" in cell else "teacher",
+                **{name: str(value) for name, value in cell.items()},
+            },
+            params=_params(records),
+            origin=[[r["code"], r["inputs"]] for r in records],
+            curve=[
+                {CURVES.get(name, name): value for name, value in point.items()}
+                for point in read_curve(histories)
+            ],
+            final={"acc": metrics["acc"], "asr": metrics["asr"]},
+            system=list(_system(results, histories)),
+            artifacts=list(_artifacts(results, reports, cell, experiments)),
+            made=_made(records, experiments),
+        )
+
+
+def _identity(cell: Mapping[str, Any]) -> str:
+    """A cell, as a key; a teacher's is that of all its students."""
+    names = [f.name for f in fields(Cell)]
+    return json.dumps([cell.get(name) for name in names])
+
+
+def _experiments(summary: Path) -> dict[str, list[str]]:
+    """The experiments that ask for each model."""
+    asked: dict[str, list[str]] = {}
+    for record in read_json(summary) if summary.is_file() else ():
+        student = {f.name: record[f.name] for f in fields(Cell)}
+        teacher = {name: student[name] for name in _TEACHER}
+        for cell in (student, teacher):
+            names = asked.setdefault(_identity(cell), [])
+            if record["experiment"] not in names:
+                names.append(record["experiment"])
+    return asked
+
+
+_TEACHER = ("dataset", "trigger", "teacher", "teacher_seed")
+
+
+def _history_paths(cell: Mapping[str, Any]) -> list[str]:
+    if "student" in cell:
+        return history_paths(Cell(**cell))
+    key = "{dataset}/{trigger}/{teacher}-t{teacher_seed}".format_map(cell)
+    return [f"results/teacher/{key}/history.jsonl"]
+
+
+def _name(cell: Mapping[str, Any]) -> str:
+    """What the table of runs shows first: "digits badnet_sq ood sv s0"."""
+    if "student" in cell:
+        return "{dataset} {trigger} {source} {defense} s{seed}".format_map(cell)
+    return "{dataset} {trigger} teacher t{teacher_seed}".format_map(cell)
+
+
+def _records(paths: Iterable[Path]) -> list[dict[str, Any]]:
+    """The records beside these files: of the stages that wrote them."""
+    records = [path.parent / RECORD for path in paths]
+    return [read_json(record) for record in records if record.is_file()]
+
+
+def _params(records: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The slices of params of these stages, flattened."""
+    params: dict[str, str] = {}
+    for record in records:
+        if record["stage"] != "evaluate":
+            params |= _flat(record["stage"], record["config"])
+    return params
+
+
+def _flat(prefix: str, value: object) -> dict[str, str]:
+    if isinstance(value, Mapping):
+        return {
+            k: v
+            for key, item in value.items()
+            for k, v in _flat(f"{prefix}.{key}", item).items()
+        }
+    return {prefix: json.dumps(value) if isinstance(value, list) else str(value)}
+
+
+def _made(records: list[dict[str, Any]], experiments: list[str]) -> dict[str, str]:
+    """Where the model is from: the last of its jobs says it."""
+    planned = records[-1].get("planned", {}) if records else {}
+    made = {COMMIT: planned.get("commit"), "params": planned.get("params")}
+    found = {name: value for name, value in made.items() if value}
+    return {**found, "experiments": ", ".join(experiments)} if experiments else found
+
+
+def _system(results: Path, histories: Iterable[Path]) -> Iterator[dict[str, float]]:
+    """The samples of the jobs that wrote these histories, one after the other."""
+    for history in histories:
+        path = results.parent / system_path(str(history.relative_to(results.parent)))
+        if path.is_file():
+            try:
+                yield from (p for p in read_history(path) if "time" in p)
+            except AbdError:
+                continue  # torn by a kill: a sample is not worth an error
+
+
+def _artifacts(
+    results: Path, reports: Path, cell: Mapping[str, Any], experiments: Iterable[str]
+) -> Iterator[tuple[str, str, str]]:
+    """The trigger's preview, what was decided, and the figures of its experiments."""
+    found = [("", results / "poison/{dataset}/{trigger}/preview.png".format_map(cell))]
+    if cell.get("defense") == "abd":
+        key = Cell(**cell).student_key
+        found += [
+            ("", results / "vaccine" / key / "vaccine.json"),
+            ("", results / "retrospect" / key / "abd/decision.json"),
+        ]
+    for name in experiments:
+        folder = reports / "figures" / name
+        found += [(f"figures/{name}", path) for path in sorted(folder.glob("*.png"))]
+    for target, path in found:
+        if path.is_file():
+            yield target, str(path), sha256(path)

@@ -1,0 +1,166 @@
+"""The MLflow UI as its users see it: the table of runs, sorted, and two runs compared.
+
+With `ABD_SCREENSHOTS=FOLDER` what the browser shows is kept there; `ABD_SHOWN=FOLDER` shows
+the runs of another folder of the workflow, such as a finished demo.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+from tests.workflow.conftest import ROOT, Workflow, clean_environment
+
+pytestmark = pytest.mark.browser
+SECONDS = 90
+
+
+def _free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@pytest.fixture
+def shown(request):
+    """The workflow whose runs are shown."""
+    folder = os.environ.get("ABD_SHOWN")
+    return Workflow(Path(folder)) if folder else request.getfixturevalue("finished")
+
+
+@pytest.fixture
+def address(shown):
+    """What `make ui` says, while it serves."""
+    ui = subprocess.Popen(
+        [sys.executable, str(ROOT / "tools/run_ui.py")],
+        cwd=shown.folder, start_new_session=True, text=True,
+        env={**clean_environment(), "ABD_UI_PORT": str(_free_port())},
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        yield ui.stdout.readline().removeprefix("the runs: ").strip()
+    finally:
+        os.killpg(ui.pid, signal.SIGINT)
+        ui.communicate()
+
+
+@pytest.fixture
+def browser():
+    options = webdriver.ChromeOptions()
+    for option in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--window-size=1500,900",
+    ):
+        options.add_argument(option)
+    options.binary_location = shutil.which("chromium")
+    driver = webdriver.Chrome(
+        options=options, service=Service(shutil.which("chromedriver"))
+    )
+    yield driver
+    driver.quit()
+
+
+def _text(browser):
+    return browser.find_element(By.TAG_NAME, "body").text
+
+
+def _until(browser, condition):
+    """Wait for a condition; what the page redraws meanwhile is looked at again."""
+    wait = WebDriverWait(
+        browser, SECONDS, ignored_exceptions=(StaleElementReferenceException,)
+    )
+    return wait.until(condition)
+
+
+def _click(browser, selector, text):
+    """Click the element with this text, once it is there."""
+
+    def clicked(driver):
+        for element in driver.find_elements(By.CSS_SELECTOR, selector):
+            if element.text.strip().startswith(text) and element.is_displayed():
+                element.click()
+                return True
+        return False
+
+    _until(browser, clicked)
+
+
+def _type(browser, selector, text):
+    """Write a text into a field, in place of what is there."""
+    field = browser.find_element(By.CSS_SELECTOR, selector)
+    field.send_keys(Keys.CONTROL, "a")
+    field.send_keys(text)
+
+
+def _keep(browser, name):
+    folder = os.environ.get("ABD_SCREENSHOTS")
+    if folder:
+        browser.save_screenshot(str(Path(folder) / name))
+
+
+def _open(browser, address):
+    """The table of runs; the server may still be starting."""
+
+    def there(driver):
+        driver.get(address)
+        return WebDriverWait(driver, 10, ignored_exceptions=()).until(
+            lambda d: "matching runs" in _text(d)
+        )
+
+    WebDriverWait(browser, SECONDS, ignored_exceptions=(Exception,)).until(there)
+
+
+NAMES = """
+return [...document.querySelectorAll("[role=row] a[href*='/runs/']")]
+  .map((link) => [link.getBoundingClientRect().top, link.textContent])
+  .filter(([_, name]) => name)
+  .sort((one, other) => one[0] - other[0])
+  .map(([_, name]) => name)
+"""
+BOXES = ".ag-row .ag-checkbox-input"  # there is another that hides a run
+
+
+def test_runs_are_sorted_by_asr_and_compared(shown, address, browser):
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{shown.folder}/mlflow.db")
+    experiment = client.get_experiment_by_name("abd").experiment_id
+    runs = client.search_runs([experiment], order_by=["metrics.asr desc"])
+    asr = {run.info.run_name: run.data.metrics["asr"] for run in runs}
+
+    _open(browser, address)
+    _click(browser, "button", "Columns")
+    for name in ("acc", "asr", "source", "defense"):
+        _type(browser, "input[placeholder='Search columns']", name)
+        _click(browser, ".du-bois-light-tree-title", name)
+    browser.find_element(By.TAG_NAME, "body").send_keys(Keys.ESCAPE)
+    _click(browser, "button", "Sort:")
+    _click(browser, "[role=menuitemcheckbox]", "asr")
+    _until(browser, lambda d: "Sort: asr" in _text(d))
+    _until(browser, lambda d: len(d.execute_script(NAMES)) == len(asr))
+    values = [asr[name] for name in browser.execute_script(NAMES)]
+    assert values == sorted(values, reverse=True)
+    _keep(browser, "mlflow-runs.png")
+
+    for i in range(2):
+        _until(
+            browser, lambda d, i=i: not d.find_elements(By.CSS_SELECTOR, BOXES)[i].click()
+        )
+    _click(browser, "button", "Compare")
+    _until(browser, lambda d: "Comparing 2 Runs" in _text(d))
+    text = _until(browser, lambda d: "asr" in _text(d) and _text(d))
+    assert sum(name in text for name in asr) == 2
+    _keep(browser, "mlflow-compare.png")

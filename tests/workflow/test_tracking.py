@@ -1,0 +1,248 @@
+"""MLflow ends with every metric exactly once, whatever befell jobs and server."""
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+from filelock import FileLock
+
+from abd.storage.results import read_curve
+from tests.workflow.conftest import Workflow, clean_environment, make_workflow
+
+SEEDS = range(8)
+KILLS = 6
+
+
+def _jobs_of(workflow):
+    """The processes of abd that compute in this folder."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        program = [*(process.info["cmdline"] or []), "", ""][1]
+        if Path(program).name == "abd" and process.info["cwd"] == str(workflow.folder):
+            found.append(process)
+    return found
+
+
+@pytest.fixture(scope="session")
+def many(tmp_path_factory):
+    """Sixteen students, made by up to sixteen jobs at once, of which some were killed."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    workflow = Workflow(shared / "many")
+    with FileLock(shared / "many.lock"):
+        if not (shared / "many.done").exists():
+            workflow.folder.mkdir()
+            _make_many(workflow)
+            (shared / "many.done").touch()
+    return workflow
+
+
+def _make_many(workflow):
+    make_workflow(workflow.folder)
+    workflow.edit(
+        {
+            "experiments": {
+                "demo": {
+                    "title": "many",
+                    "grids": [
+                        {
+                            "dataset": "digits",
+                            "triggers": ["badnet_sq"],
+                            "teacher": "wrn-10-1",
+                            "student": "wrn-10-1",
+                            "sources": ["ood"],
+                            "defenses": ["none", "sv"],
+                            "teacher_seed": 0,
+                            "seeds": list(SEEDS),
+                        }
+                    ],
+                }
+            }
+        }
+    )
+    run = subprocess.Popen(
+        ["snakemake", "-c16", "--retries", "4"], cwd=workflow.folder,
+        env={**clean_environment(), "ABD_SAMPLE_SECONDS": "0.5"},
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    n_killed, at_once = 0, 0
+    while run.poll() is None:
+        jobs = _jobs_of(workflow)
+        at_once = max(at_once, len(jobs))
+        if len(jobs) > 8 and n_killed < KILLS:
+            with suppress(psutil.NoSuchProcess):
+                jobs[n_killed].kill()
+                n_killed += 1
+        time.sleep(0.3)
+    assert run.returncode == 0, run.stderr.read()
+    assert n_killed == KILLS
+    assert at_once >= 12
+
+
+def _expected(workflow):
+    """How often each metric is to be there, by the name of its run; from the histories."""
+    folder = workflow.folder
+    teacher = "results/teacher/digits/badnet_sq/wrn-10-1-t0/history.jsonl"
+    runs = {"digits badnet_sq teacher t0": [teacher]}
+    for seed in SEEDS:
+        key = f"digits/badnet_sq/wrn-10-1-t0/ood/wrn-10-1-s{seed}"
+        plain = [
+            f"results/{s}/history.jsonl"
+            for s in (f"surrogate/{key}", f"distill/{key}/plain")
+        ]
+        runs[f"digits badnet_sq ood none s{seed}"] = plain
+        runs[f"digits badnet_sq ood sv s{seed}"] = [
+            f"results/distill/{key}/first/history.jsonl"
+        ]
+    names = {"loss": "train.loss", "acc": "monitor.acc", "asr": "monitor.asr"}
+    counts = {}
+    for run, histories in runs.items():
+        curve = read_curve(folder / history for history in histories)
+        points = Counter(
+            (names.get(name, name), point["step"])
+            for point in curve
+            for name in point
+            if name != "step"
+        )
+        last = curve[-1]["step"]
+        counts[run] = points + Counter([("acc", last), ("asr", last)])
+    return counts
+
+
+def _found(database):
+    """How often each metric is in an MLflow database, system metrics apart."""
+    counts = {}
+    with sqlite3.connect(database) as connection:
+        for name, key, step in connection.execute(
+            "select runs.name, key, step from metrics join runs using (run_uuid)"
+            " where key not like 'system/%'"
+        ):
+            counts.setdefault(name, Counter())[key, step] += 1
+        (n_runs,) = connection.execute("select count(*) from runs").fetchone()
+    assert n_runs == len(counts), "no run is there twice, and none is empty"
+    return counts
+
+
+def test_every_metric_is_there_exactly_once(many):
+    """In the local default; the run itself has sent them at its end."""
+    assert _found(many.folder / "mlflow.db") == _expected(many)
+    for _ in range(2):
+        assert "0 run(s) sent, 17 unchanged" in many.run("abd", "track", "sync").stdout
+    assert _found(many.folder / "mlflow.db") == _expected(many)
+
+
+def _free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@contextmanager
+def _server(folder, port):
+    """An MLflow server with its database in `folder`."""
+    process = subprocess.Popen(
+        [
+            sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1",
+            "--port", str(port), "--workers", "1",
+            "--backend-store-uri", f"sqlite:///{folder}/server.db",
+            "--artifacts-destination", str(folder / "artifacts"),
+        ],
+        cwd=folder, start_new_session=True,
+        env={**clean_environment(), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    end = time.monotonic() + 120
+    while True:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            break
+        assert time.monotonic() < end, "the server did not come up"
+        time.sleep(0.2)
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _n_runs(folder):
+    """How many runs a server's database holds by now."""
+    with (
+        suppress(sqlite3.OperationalError),
+        sqlite3.connect(f"file:{folder}/server.db?mode=ro", uri=True) as connection,
+    ):
+        return connection.execute("select count(*) from runs").fetchone()[0]
+    return 0
+
+
+def test_a_server_that_dies_in_the_middle_and_comes_back(many, tmp_path):
+    port = _free_port()
+    environment = {
+        "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{port}",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    }
+    with _server(tmp_path, port) as server:
+        sending = subprocess.Popen(
+            ["abd", "track", "sync"], cwd=many.folder, text=True,
+            env={**clean_environment(), **environment},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        while _n_runs(tmp_path) < 5:
+            assert sending.poll() is None, sending.stderr.read()
+            time.sleep(0.02)
+        os.killpg(server.pid, signal.SIGKILL)
+        _, error = sending.communicate(timeout=120)
+    assert sending.returncode == 1
+    assert "nothing is lost" in error
+    assert len(error.splitlines()) == 1
+    assert _n_runs(tmp_path) < 17
+
+    with _server(tmp_path, port):
+        said = many.run("abd", "track", "sync", **environment).stdout
+        assert "unchanged" in said
+        assert "0 run(s) sent" not in said
+        again = many.run("abd", "track", "sync", **environment).stdout
+        assert "0 run(s) sent, 17 unchanged" in again
+    assert _found(tmp_path / "server.db") == _expected(many)
+
+
+def test_a_run_says_where_it_is_from_and_shows_its_figures(many):
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{many.folder}/mlflow.db")
+    experiment = client.get_experiment_by_name("abd").experiment_id
+    runs = client.search_runs([experiment], filter_string="tags.defense = 'sv'")
+    assert {r.data.tags["seed"] for r in runs} == {str(seed) for seed in SEEDS}
+    run = runs[0]
+    tags = run.data.tags
+    assert (tags["dataset"], tags["trigger"], tags["source"]) == (
+        "digits",
+        "badnet_sq",
+        "ood",
+    )
+    assert tags["experiments"] == "demo"
+    (plan,) = {p.stem for p in (many.folder / ".snakemake/params").glob("*.yaml")}
+    assert tags["params"] == plan
+    uri = Path(run.info.artifact_uri.removeprefix("file://"))
+    files = {str(p.relative_to(uri)) for p in uri.rglob("*") if p.is_file()}
+    assert "preview.png" in files
+    assert "figures/demo/curves.png" in files
+    samples = client.get_metric_history(run.info.run_id, "system/memory_megabytes")
+    key = f"digits/badnet_sq/wrn-10-1-t0/ood/wrn-10-1-s{tags['seed']}/first"
+    lines = (
+        (many.folder / f"benchmarks/distill/{key}.system.jsonl").read_text().splitlines()
+    )
+    assert len(samples) == len(lines) - 1 > 0, "the first line says whose they are"
+    assert all(100 < sample.value < 8000 for sample in samples)
+    assert json.loads(lines[1])["time"] == samples[0].timestamp

@@ -1,0 +1,41 @@
+"""`make ui`: the MLflow UI on loopback, and the page that shows the runs.
+
+MLflow opens on its pages for language models; the table of runs has an address of its own.
+With `MLFLOW_TRACKING_URI` of a server nothing is started: that server has the UI.
+"""
+
+import os
+import subprocess
+import sys
+
+from mlflow import MlflowClient
+
+from abd.storage.tracking import LOCAL, experiment_name
+
+HOST, PORT = "127.0.0.1", os.environ.get("ABD_UI_PORT", "5000")
+
+
+def main() -> int:
+    """Say where the runs are, and serve them until Ctrl-C."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI", LOCAL)
+    remote = uri.startswith("http")
+    root = uri.rstrip("/") if remote else f"http://{HOST}:{PORT}"
+    found = MlflowClient(uri).get_experiment_by_name(experiment_name())
+    if found is None:
+        print(f"make ui: {uri} holds no runs yet; snakemake sends them as it ends")
+        return 1
+    runs = f"{root}/#/experiments/{found.experiment_id}/runs?workflowType=machine_learning"
+    print(f"the runs: {runs}", flush=True)
+    if remote:
+        return 0
+    server = ["mlflow", "ui", "--backend-store-uri", uri, "--host", HOST, "--port", PORT]
+    # Its workers for language models take over a gigabyte, and have nothing to do here.
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    try:
+        return subprocess.call(server, env=environment)
+    except KeyboardInterrupt:
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
