@@ -19,6 +19,7 @@ examples:
   abd show                      print the tables of what params.yaml asks for
   abd report --experiment NAME  write a page of what has run so far
   abd track sync                send finished runs to MLflow
+  abd prune                     list outputs that no experiment asks for any more
   abd teacher --help            what a single stage takes (the rules call these)
 """
 
@@ -85,6 +86,13 @@ def _parser() -> argparse.ArgumentParser:
 
     track = commands.add_parser("track", help="send finished runs to MLflow")
     actions = track.add_subparsers(title="actions", metavar="ACTION", required=True)
+    prune = commands.add_parser(
+        "prune", help="list outputs that no experiment asks for, and delete them"
+    )
+    prune.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE")
+    prune.add_argument("--yes", action="store_true", help="delete what is listed")
+    prune.set_defaults(call=_prune)
+
     sync = actions.add_parser("sync", help="send what is new or has changed; repeatable")
     sync.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER")
     sync.set_defaults(call=_sync)
@@ -191,6 +199,25 @@ def _sync(arguments: argparse.Namespace) -> None:
     from abd.storage.tracking import sync
 
     sync(arguments.results, arguments.reports)
+def _prune(arguments: argparse.Namespace) -> None:
+    from abd.config import load_plan
+    from abd.storage.pruning import delete, unasked
+
+    root = Path()
+    paths = unasked(load_plan(arguments.params), root)
+    megabytes = sum(path.lstat().st_size for path in paths) / 2**20
+    for path in paths:
+        print(path)
+    what = f"{len(paths)} file(s), {megabytes:.1f} MiB, that no experiment asks for"
+    if arguments.yes:
+        delete(paths, root)
+        print(f"deleted: {what}")
+    elif paths:
+        print(f"{what}; abd prune --yes deletes them")
+    else:
+        print("nothing to prune: an experiment asks for every output")
+
+
 
 
 if __name__ == "__main__":

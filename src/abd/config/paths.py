@@ -67,6 +67,11 @@ def report_files(experiments: Iterable[str]) -> list[str]:
 
 def student_path(
     *, dataset: str, trigger: str, teacher: str, teacher_seed: str, source: str,
+def rulegraph_path(experiment: str) -> str:
+    """The rule graph of an experiment, as DOT."""
+    return f"reports/rulegraphs/{experiment}.dot"
+
+
     student: str, seed: str, defense: str,
 ) -> str:  # fmt: skip
     """The weights of the student that a defense ends with."""

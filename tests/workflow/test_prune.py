@@ -1,0 +1,63 @@
+"""`abd prune` finds what a dropped cell leaves, and nothing else."""
+
+from tests.workflow.test_demo import KEY
+
+
+def _files(workflow):
+    folders = (workflow.folder / name for name in ("results", "reports"))
+    return {
+        str(path.relative_to(workflow.folder))
+        for folder in folders
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_what_every_experiment_asks_for_stays(copied):
+    assert copied.run("abd", "prune").stdout.startswith("nothing to prune")
+
+
+def test_a_dropped_defense(copied):
+    path = copied.folder / "params.yaml"
+    text = path.read_text()
+    path.write_text(text.replace("      - abd\n", ""))
+    assert path.read_text() != text
+    copied.snakemake()
+    before = _files(copied)
+    listed = copied.run("abd", "prune").stdout.splitlines()
+    assert _files(copied) == before, "without --yes nothing is deleted"
+    assert "abd prune --yes deletes them" in listed[-1]
+    gone = set(listed[:-1])
+    stages = {path.split("/")[1] for path in gone}
+    assert stages == {"vaccine", "score", "distill", "retrospect", "evaluate"}
+    assert f"results/distill/{KEY}/searched/student.safetensors" in gone
+    assert not {path for path in gone if "/plain/" in path}
+
+    copied.run("abd", "prune", "--yes")
+    assert _files(copied) == before - gone
+    assert not (copied.folder / "results/vaccine").exists(), "no empty folder stays"
+    assert copied.planned() == {}
+    path.write_text(text)
+    assert "retrospect_abd" in copied.planned()
+
+
+def test_an_experiment_that_is_not_in_run_keeps_its_outputs(copied):
+    copied.edit(
+        {
+            "run": ["other"],
+            "experiments": {
+                "other": {
+                    "title": "other",
+                    "grids": [
+                        {
+                            "dataset": "digits", "triggers": ["badnet_sq"],
+                            "teacher": "wrn-10-1", "student": "wrn-10-1",
+                            "sources": ["ood"], "defenses": ["none"],
+                            "teacher_seed": 0, "seeds": [0],
+                        }
+                    ],
+                }
+            },
+        }
+    )  # fmt: skip
+    assert copied.run("abd", "prune").stdout.startswith("nothing to prune")
