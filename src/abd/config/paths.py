@@ -13,6 +13,8 @@ from abd.config.sources import settings_class
 from abd.data.photos import EMBEDDED
 from abd.triggers import needs_hard_images
 
+# Of all experiments in `run`: for programs, for `dvc metrics`, for `dvc plots`.
+SUMMARY_FILES = ["reports/summary.json", "reports/metrics.json", "reports/plot.json"]
 SR_DEFENSES = ("sr", "sv_sr", "abd")
 TEACHER = "{dataset}/{trigger}/{teacher}-t{teacher_seed}"
 STUDENT = f"{TEACHER}/{{source}}/{{student}}-s{{seed}}"
@@ -65,13 +67,13 @@ def report_files(experiments: Iterable[str]) -> list[str]:
     ]
 
 
-def student_path(
-    *, dataset: str, trigger: str, teacher: str, teacher_seed: str, source: str,
 def rulegraph_path(experiment: str) -> str:
     """The rule graph of an experiment, as DOT."""
     return f"reports/rulegraphs/{experiment}.dot"
 
 
+def student_path(
+    *, dataset: str, trigger: str, teacher: str, teacher_seed: str, source: str,
     student: str, seed: str, defense: str,
 ) -> str:  # fmt: skip
     """The weights of the student that a defense ends with."""
@@ -162,25 +164,29 @@ def history_paths(cell: Cell) -> list[str]:
     return paths
 
 
-def stage_files(cells: Iterable[Cell]) -> list[str]:
-    """Every file that the stages make for these cells, intermediate ones too.
-
-    All are named, so that a lost intermediate file is remade although nothing that
-    depends on it is out of date: DVC would commit the hole.
-    """
-    files: dict[str, None] = {}
 def system_path(history: str) -> str:
     """What the job that writes this history took of its machine; not among the results."""
     folder = PurePosixPath(history).parent.relative_to("results")
     return f"benchmarks/{folder}.system.jsonl"
 
 
-    for cell in cells:
-        for stage, guard in _stages(cell):
-            folder, names = FILES[stage]
-            folder = folder.format(**asdict(cell), guard=guard)
-            files |= dict.fromkeys(f"{folder}/{name}" for name in names)
-    return list(files)
+def stage_files(cells: Iterable[Cell]) -> list[str]:
+    """Every file that the stages make for these cells, intermediate ones too.
+
+    All are named, so that a lost intermediate file is remade although nothing that
+    depends on it is out of date: DVC would commit the hole.
+    """
+    return list(dict.fromkeys(path for cell in cells for path in _cell_files(cell)))
+
+
+@cache  # targets, reports and the summary ask for the same cells
+def _cell_files(cell: Cell) -> list[str]:
+    files = []
+    for stage, guard in _stages(cell):
+        folder, names = FILES[stage]
+        folder = folder.format(**asdict(cell), guard=guard)
+        files += [f"{folder}/{name}" for name in names]
+    return files
 
 
 def _stages(cell: Cell) -> Iterator[tuple[str, str]]:
