@@ -10,7 +10,7 @@ rule all:
     """Everything that `run` in params.yaml asks for."""
     default_target: True
     input:
-        "reports/summary.json",
+        SUMMARY_FILES,
         report_files(PLAN.top.run),
         stage_files(PLAN.wanted()),
     localrule: True

@@ -15,6 +15,7 @@ from abd.config import load_params, make_plan
 from abd.config.jobs import job_spec
 from abd.config.memory import memory_mb
 from abd.config.paths import (
+    SUMMARY_FILES,
     asset_files,
     hard_path,
     labelled_path,

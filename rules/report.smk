@@ -5,7 +5,7 @@
 #   reports/paper.yaml, the figures that the paper prints
 #   Snakefile and rules/*.smk, for the rule graph
 # OUTPUTS:
-#   reports/summary.json
+#   reports/summary.json, reports/metrics.json, reports/plot.json
 #   reports/rulegraphs/{experiment}.dot
 #   reports/pages/{experiment}.html
 #   reports/pages/{experiment}.md
@@ -42,9 +42,25 @@ rule report:
         paper="reports/paper.yaml",
         rulegraph="reports/rulegraphs/{experiment}.dot",
     output:
-        page="reports/pages/{experiment}.html",
-        table="reports/pages/{experiment}.md",
-        figures=directory("reports/figures/{experiment}"),
+        page=report(
+            "reports/pages/{experiment}.html",
+            caption="captions/page.rst",
+            category="{experiment}",
+            labels={"what": "the whole page"},
+        ),
+        table=report(
+            "reports/pages/{experiment}.md",
+            caption="captions/table.rst",
+            category="{experiment}",
+            labels={"what": "table"},
+        ),
+        figures=report(
+            directory("reports/figures/{experiment}"),
+            patterns=["{figure}.png"],
+            caption="captions/figure.rst",
+            category="{experiment}",
+            labels={"what": "{figure}"},
+        ),
     log:
         "logs/report/{experiment}.log",
     benchmark:
@@ -74,7 +90,9 @@ rule summary:
         results=stage_files(PLAN.wanted()),
         paper="reports/paper.yaml",
     output:
-        "reports/summary.json",
+        summary="reports/summary.json",
+        metrics="reports/metrics.json",
+        plot="reports/plot.json",
     log:
         "logs/report/summary.log",
     localrule: True
@@ -84,7 +102,8 @@ rule summary:
         code=report_digest(),
     shell:
         """
-        exec abd summary --params "$ABD_PLAN" --paper {input.paper:q} --out {output:q} \
+        exec abd summary --params "$ABD_PLAN" --paper {input.paper:q} \
+            --out {output.summary:q} --metrics {output.metrics:q} --plot {output.plot:q} \
             >{log:q} 2>&1
         """
 
@@ -98,7 +117,7 @@ for _name in PLAN.cells:
             report_files([_name]),
             stage_files(PLAN.wanted(_name)),
             # The summary is of all that `run` asks for: here, of this one.
-            ["reports/summary.json"] if PLAN.top.run == [_name] else [],
+            SUMMARY_FILES if PLAN.top.run == [_name] else [],
         localrule: True
 
 

@@ -68,6 +68,8 @@ def _parser() -> argparse.ArgumentParser:
     summary.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE")
     _add_paper(summary)
     summary.add_argument("--out", type=Path, required=True, metavar="JSON")
+    summary.add_argument("--metrics", type=Path, metavar="JSON", help="for dvc metrics")
+    summary.add_argument("--plot", type=Path, metavar="JSON", help="for dvc plots")
     summary.set_defaults(call=_summary)
 
     show = commands.add_parser("show", help="print the tables of experiments")
@@ -84,8 +86,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     show.set_defaults(call=_show)
 
-    track = commands.add_parser("track", help="send finished runs to MLflow")
-    actions = track.add_subparsers(title="actions", metavar="ACTION", required=True)
     prune = commands.add_parser(
         "prune", help="list outputs that no experiment asks for, and delete them"
     )
@@ -93,8 +93,11 @@ def _parser() -> argparse.ArgumentParser:
     prune.add_argument("--yes", action="store_true", help="delete what is listed")
     prune.set_defaults(call=_prune)
 
+    track = commands.add_parser("track", help="send finished runs to MLflow")
+    actions = track.add_subparsers(title="actions", metavar="ACTION", required=True)
     sync = actions.add_parser("sync", help="send what is new or has changed; repeatable")
     sync.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER")
+    sync.add_argument("--reports", type=Path, default=Path("reports"), metavar="FOLDER")
     sync.set_defaults(call=_sync)
     return parser
 
@@ -105,7 +108,6 @@ def _add_paper(command: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path("reports/paper.yaml"),
         metavar="FILE",
-    sync.add_argument("--reports", type=Path, default=Path("reports"), metavar="FOLDER")
         help="the figures that the paper prints",
     )
 
@@ -179,9 +181,11 @@ def _report(arguments: argparse.Namespace) -> None:
 
 
 def _summary(arguments: argparse.Namespace) -> None:
-    from abd.report.summary import write_summary
+    from abd.report.summary import write_metrics, write_summary
 
     write_summary(arguments.params, arguments.paper, arguments.out)
+    if arguments.metrics and arguments.plot:
+        write_metrics(arguments.out, arguments.metrics, arguments.plot)
 
 
 def _show(arguments: argparse.Namespace) -> None:
@@ -195,10 +199,6 @@ def _show(arguments: argparse.Namespace) -> None:
     )
 
 
-def _sync(arguments: argparse.Namespace) -> None:
-    from abd.storage.tracking import sync
-
-    sync(arguments.results, arguments.reports)
 def _prune(arguments: argparse.Namespace) -> None:
     from abd.config import load_plan
     from abd.storage.pruning import delete, unasked
@@ -218,6 +218,10 @@ def _prune(arguments: argparse.Namespace) -> None:
         print("nothing to prune: an experiment asks for every output")
 
 
+def _sync(arguments: argparse.Namespace) -> None:
+    from abd.storage.tracking import sync
+
+    sync(arguments.results, arguments.reports)
 
 
 if __name__ == "__main__":

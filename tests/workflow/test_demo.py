@@ -303,4 +303,8 @@ def test_an_edited_rule_file_is_drawn_anew(copied):
 def test_the_report_can_be_made_by_snakemake(finished, tmp_path):
     page = tmp_path / "report.html"
     finished.snakemake("--report", str(page))
-    assert page.stat().st_size > 100_000
+    text = page.read_text()
+    for caption in ("as a monitor saw them", "under each draw of the search", "(ROC)"):
+        assert caption in text
+    for figure in ("curves", "scores", "diagnosis", "triggers", "rulegraph"):
+        assert f"reports/figures/demo/{figure}.png" in text

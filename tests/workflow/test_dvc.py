@@ -1,44 +1,144 @@
-"""`dvc repro` runs the same DAG, and no more of it than an edit concerns."""
+"""DVC owns the versions: `dvc repro` re-runs what an edit concerns, and what was made can go
+to a remote, to another clone and to another commit, and is known there."""
 
+import csv
 import json
+import shutil
+import subprocess
 
 import pytest
 import yaml
 
+from tests.workflow.conftest import ROOT, Workflow, clean_environment
+from tests.workflow.test_demo import KEY
+
+REPORT = {"report", "summary", "all"}
+SR = f"results/retrospect/{KEY}/abd/student.safetensors"
+GIT = ("git", "-c", "user.name=test", "-c", "user.email=test@example.org")
+
+
+def _commit(workflow, message):
+    workflow.run(*GIT, "add", "-A")
+    workflow.run(*GIT, "commit", "--quiet", "-m", message)
+
+
+def _started(done):
+    """The rules of the jobs that a run of Snakemake inside DVC started."""
+    return {line.split()[1] for line in done.stderr.splitlines() if "  start " in line}
+
 
 @pytest.fixture
 def versioned(copied):
-    """The finished workflow in a Git repository with DVC."""
+    """The finished workflow in a Git repository with DVC, its results committed to both."""
     # The pipeline's code is installed, not copied; DVC wants every dependency there.
     (copied.folder / "src").mkdir()
     (copied.folder / "src" / "here").touch()
     copied.run("git", "init", "--quiet")
     copied.run("dvc", "init", "--quiet")
-    copied.run("dvc", "config", "cache.type", "reflink,copy")
-    copied.run("git", "add", "-A")
-    copied.run(
-        "git", "-c", "user.name=test", "-c", "user.email=test@example.org",
-        "commit", "--quiet", "-m", "start",
-    )  # fmt: skip
+    for name in ("config", "plots/percent.json"):
+        (copied.folder / ".dvc" / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / ".dvc" / name, copied.folder / ".dvc" / name)
+    assert not _started(copied.run("dvc", "repro")), "everything was there already"
+    _commit(copied, "start")
     return copied
 
 
 def test_repro_runs_what_an_edit_concerns(versioned):
-    done = versioned.run("dvc", "repro")
-    assert "start" not in done.stderr.replace("started", ""), "everything was there already"
     lock = yaml.safe_load((versioned.folder / "dvc.lock").read_text())
     assert lock["stages"]["study"]["cmd"] == "snakemake"
 
     teacher = versioned.folder / "results/teacher/digits/badnet_sq/wrn-10-1-t0"
     before = (teacher / "teacher.safetensors").stat().st_mtime_ns
     versioned.edit({"retrospect": {"rounds": 3}})
-    done = versioned.run("dvc", "repro")
-    started = {line.split()[1] for line in done.stderr.splitlines() if "  start " in line}
-    assert started == {"retrospect_abd", "evaluate", "report", "summary", "all"}
+    started = _started(versioned.run("dvc", "repro"))
+    assert started == {"retrospect_abd", "evaluate", *REPORT}
     assert (teacher / "teacher.safetensors").stat().st_mtime_ns == before
     assert "up to date" in versioned.run("dvc", "status").stdout
+
     params = json.loads(versioned.run("dvc", "params", "diff", "--json").stdout)
     edited = params["params.yaml"]["retrospect.rounds"]
     assert (edited["old"], edited["new"]) == (2, 3)
+    summary = json.loads((versioned.folder / "reports/summary.json").read_text())
     metrics = json.loads(versioned.run("dvc", "metrics", "show", "--json").stdout)
-    assert "reports/summary.json" in metrics[""]["data"]
+    shown = metrics[""]["data"]["reports/metrics.json"]["data"]["demo"]
+    assert shown[f"{KEY}/abd"] == {"acc": summary[1]["acc"], "asr": summary[1]["asr"]}
+    table = versioned.run("dvc", "metrics", "diff", "--all").stdout
+    assert f"demo.{KEY}/abd.acc" in table
+    plots = json.loads(versioned.run("dvc", "plots", "show", "--json").stdout)
+    assert "errors" not in plots
+    (attack,) = plots["data"]["Attack success rate"]
+    bars = attack["content"]["data"]["values"]
+    asr = [100 * record["asr"] for record in summary]
+    assert [bar["asr"] for bar in bars[1:]] == pytest.approx(asr, abs=0.01)
+
+
+def test_another_commit_and_back(versioned):
+    """What was made for either is known to be current, and to be what it was."""
+    before = (versioned.folder / SR).read_bytes()
+    versioned.edit({"retrospect": {"rounds": 3}})
+    versioned.run("dvc", "repro")
+    _commit(versioned, "three rounds")
+    after = (versioned.folder / SR).read_bytes()
+    assert after != before
+    for commit, student in (("HEAD~1", before), ("-", after)):
+        versioned.run("git", "checkout", "--quiet", commit)
+        versioned.run("dvc", "checkout", "--quiet")
+        assert (versioned.folder / SR).read_bytes() == student
+        assert versioned.planned() == {}
+
+
+def test_a_clone_pulls_what_was_pushed(versioned, tmp_path):
+    """There nothing is to be done, and an edit concerns what it would have here."""
+    versioned.run("dvc", "remote", "add", "-d", "store", str(tmp_path / "store"))
+    versioned.run("dvc", "push", "--quiet")
+    _commit(versioned, "with a remote")
+    clone = Workflow(tmp_path / "clone")
+    versioned.run("git", "clone", "--quiet", ".", str(clone.folder))
+    clone.run("dvc", "pull", "--quiet")
+    assert (clone.folder / SR).read_bytes() == (versioned.folder / SR).read_bytes()
+    assert clone.planned() == {}
+    clone.edit({"vaccine": {"threshold": 0.5}})
+    assert clone.planned().keys() == {
+        "vaccine", "score", "distill_searched", "retrospect_abd", "evaluate", *REPORT
+    }  # fmt: skip
+
+
+def test_an_experiment_of_dvc(versioned):
+    """`dvc exp run -S` edits, runs what that concerns, and shows both side by side."""
+    done = versioned.run("dvc", "exp", "run", "-S", "retrospect.rounds=3")
+    assert _started(done) == {"retrospect_abd", "evaluate", *REPORT}
+    table = versioned.run("dvc", "exp", "show", "--csv").stdout
+    rounds = {row["retrospect.rounds"] for row in csv.DictReader(table.splitlines())}
+    assert rounds == {"2", "3"}
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("dvc", "push"), "no remote"),
+        (("dvc", "pull", "-r", "nowhere"), "nowhere"),
+    ],
+)
+def test_a_remote_that_is_not_there(versioned, command, words):
+    done = versioned.run(*command, check=False)
+    assert done.returncode != 0
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_repository_that_is_locked(versioned):
+    """The second `dvc repro` says who has the lock; the first goes on."""
+    versioned.edit({"teacher": {"by_dataset": {"digits": {"epochs": 2}}}})
+    first = subprocess.Popen(
+        ["dvc", "repro"], cwd=versioned.folder, env=clean_environment(),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    for line in first.stderr:
+        if "  start " in line:
+            break
+    second = versioned.run("dvc", "repro", check=False)
+    first.communicate(timeout=240)
+    assert first.returncode == 0
+    assert second.returncode != 0
+    assert "lock" in second.stderr.lower()
+    assert "Traceback" not in second.stderr
