@@ -1,9 +1,13 @@
 """What Snakemake says of a params.yaml that cannot be read, or is read some other way."""
 
 import json
+import subprocess
 
 import pytest
 import yaml
+
+from tests.workflow.conftest import clean_environment
+from tests.workflow.test_demo import KEY
 
 
 def _make(path, text):
@@ -48,3 +52,20 @@ def test_a_single_target_ends_quietly(workflow):
     assert "error" not in (done.stdout + done.stderr).lower()
     shown = workflow.run("abd", "show", "--finished")
     assert (shown.stdout, shown.stderr) == ("", "")
+
+
+def test_an_edit_does_not_reach_jobs_that_wait(workflow):
+    """They run with what was planned; the next call re-runs what the edit concerns."""
+    run = subprocess.Popen(
+        ["snakemake", "-c2"], cwd=workflow.folder, env=clean_environment(),
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    for line in run.stderr:
+        if "start teacher" in line:
+            break
+    workflow.edit({"retrospect": {"rounds": 3}})
+    _, said = run.communicate(timeout=240)
+    assert run.returncode == 0, said
+    record = workflow.folder / f"results/retrospect/{KEY}/abd/record.json"
+    assert json.loads(record.read_text())["config"]["retrospection"]["rounds"] == 2
+    assert workflow.planned()["retrospect_abd"] == 1
