@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help env demo evidence test test-slow lint bench ui lock
+.PHONY: help env demo evidence test test-slow test-cluster test-browser lint bench ui lock
 
 help:
 	@echo "make env        the environment in .venv, from requirements.lock"
@@ -13,6 +13,8 @@ help:
 	@echo "make evidence   the results on real images, some hours; docs/evidence.md"
 	@echo "make test       the tests"
 	@echo "make test-slow  the tests that take minutes"
+	@echo "make test-cluster  the tests on a Slurm cluster of its own (Debian; root, or sudo)"
+	@echo "make test-browser  the MLflow UI in a browser (Debian; root, or sudo)"
 	@echo "make lint       ruff, mypy, snakefmt, snakemake --lint"
 	@echo "make bench      the benchmarks, into reports/bench.json"
 	@echo "make ui         the MLflow UI on loopback"
@@ -41,6 +43,14 @@ test: env
 test-slow: env
 	pytest -m slow
 
+test-cluster: env
+	tests/cluster/install.sh
+	pytest -m cluster
+
+test-browser: env
+	tests/browser/install.sh
+	pytest -m browser
+
 lint: env
 	ruff check .
 	ruff format --check .
@@ -52,7 +62,7 @@ bench: env
 	python -m bench $(FIGURES)
 
 ui: env
-	mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --host 127.0.0.1 --port 5000
+	python tools/run_ui.py
 
 lock: env
 	uv pip compile requirements.in --generate-hashes --no-header --universal --python-version 3.11 --quiet --output-file requirements.lock

@@ -30,8 +30,8 @@ from abd.config.paths import (
 )
 from abd.digest import report_digest
 from abd.errors import AbdError
-
 from abd.storage.commit import described_commit
+
 min_version("9.27")
 
 
@@ -81,7 +81,6 @@ envvars:
     "ABD_PLAN",
 
 
-wildcard_constraints:
 # Once, like the params: a job that runs later is of the code that it was planned with.
 os.environ.setdefault("ABD_COMMIT", described_commit() if is_first else "")
 
@@ -90,6 +89,7 @@ envvars:
     "ABD_COMMIT",
 
 
+wildcard_constraints:
     dataset=r"[^/]+",
     trigger=r"[^/]+",
     teacher=r"[^/]+",
@@ -118,8 +118,10 @@ def code_of(stage, **fixed):
 
 
 def memory_of(stage):
-    """Main memory of the job, in MB."""
-    return lambda w: memory_mb(stage, PLAN.settings[w.dataset], dict(w))
+    """Main memory of the job, in MB: twice, three times as much in a retry."""
+    return lambda w, attempt: attempt * memory_mb(
+        stage, PLAN.settings[w.dataset], dict(w)
+    )
 
 
 def pool_of(w):

@@ -2,7 +2,7 @@
 
 On a terminal every running job has a bar, fed by the progress lines in its log; anywhere
 else a line is written when a job starts and when it ends. What went wrong is shown as
-Snakemake words it. Snakemake finds the plug-in by the name of this package.
+Snakemake words it, less its noise. Snakemake finds the plug-in by the name of this package.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from snakemake_logger_plugin_abd.display import Bars, Display, Lines
+from snakemake_logger_plugin_abd.wording import worded
 
 __all__ = ["LogHandler"]
 
@@ -45,8 +46,9 @@ class LogHandler(LogHandlerBase):  # type: ignore[misc]
             or record.levelno >= WARNING
         ):
             text = self.format(record)
-            if text and text != "None":
-                self.display.say(text)
+            shown = worded(text) if text and text != "None" else None
+            if shown:
+                self.display.say(shown)
         if self.common_settings.dryrun:
             return
         fields = vars(record)

@@ -17,6 +17,7 @@ PARTS = (
     "Snakefile",
     "rules",
     "profiles",
+    "slurm",
     "params.yaml",
     "reports/paper.yaml",
     "dvc.yaml",
@@ -70,6 +71,7 @@ class Workflow:
     """A folder with the workflow, and the means to run it."""
 
     folder: Path
+    seconds: int = 240  # that a command may take
 
     def edit(self, changes):
         """Merge changes into params.yaml."""
@@ -85,7 +87,7 @@ class Workflow:
             capture_output=True,
             text=True,
             check=False,
-            timeout=240,
+            timeout=self.seconds,
         )
         if check and done.returncode:
             pytest.fail(
@@ -125,15 +127,22 @@ def clean_environment():
     }
 
 
-def make_workflow(folder):
-    """Copy the workflow into `folder`, with the tiny parameters."""
+def copy_workflow(folder):
+    """Copy the workflow into `folder`, as it is shipped."""
     for name in PARTS:
         source = ROOT / name
-        if source.is_dir():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        if source.is_symlink():
+            (folder / name).symlink_to(source.readlink())
+        elif source.is_dir():
             shutil.copytree(source, folder / name)
         elif source.exists():
-            (folder / name).parent.mkdir(exist_ok=True)
             shutil.copy(source, folder / name)
+
+
+def make_workflow(folder):
+    """Copy the workflow into `folder`, with the tiny parameters."""
+    copy_workflow(folder)
     workflow = Workflow(folder)
     workflow.edit(TINY)
     return workflow

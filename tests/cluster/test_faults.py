@@ -1,0 +1,164 @@
+"""What befalls jobs on a cluster: each ends with every result, and the same bytes."""
+
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.cluster.conftest import METRICS, TEACHER, submitted, until
+
+pytestmark = pytest.mark.cluster
+FILES = (f"{TEACHER}/teacher.safetensors", f"{TEACHER}/history.jsonl", METRICS)
+
+
+def _same(workflow, reference):
+    """Whether the results are those of a run without a fault, byte by byte."""
+    for name in FILES:
+        ours, theirs = (w.folder / name for w in (workflow, reference))
+        assert ours.read_bytes() == theirs.read_bytes(), name
+
+
+def _training(slurm, workflow):
+    """Wait until the teacher has some epochs behind it, and has saved them; its job."""
+    log = workflow.folder / "logs/teacher/digits/badnet_sq/wrn-10-1-t0.log"
+    work = workflow.folder / "work/teacher/digits/badnet_sq/wrn-10-1-t0"
+
+    def job():
+        running = slurm.jobs("teacher", "R")
+        far = log.is_file() and "progress 4/40" in log.read_text()
+        saved = (work / "checkpoint.safetensors").is_file()
+        return running if running and far and saved else None
+
+    return until(job, "the teacher to train")[-1]
+
+
+def _abd(workflow):
+    """The process that trains."""
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        _, program, stage = [*(process.info["cmdline"] or []), "", "", ""][:3]
+        if (Path(program).name, stage) == ("abd", "teacher") and process.info["cwd"] == str(
+            workflow.folder
+        ):
+            return process
+    raise AssertionError("no process of abd trains a teacher")
+
+
+@pytest.fixture
+def faulty(small, slurm):
+    """A run of the teacher that is under way: the submission and its job."""
+    first = slurm.next_id()
+    with submitted(small, slurm, "--", METRICS) as run:
+        yield run, _training(slurm, small), first
+
+
+def _attempts(slurm, first, *fields):
+    """The fields of the teacher's jobs since `first`, one after the other."""
+    rows = slurm.accounted(first, *fields)
+    return [row[2:] for row in rows if "rule_teacher" in row[1]]
+
+
+def test_cancelled(faulty, slurm, reference):
+    run, job, first = faulty
+    slurm.run("scancel", str(job))
+    run.finish()
+    _same(run.workflow, reference)
+    states = [state for (state,) in _attempts(slurm, first, "State")]
+    assert len(states) == 2
+    assert states[0].startswith("CANCELLED")
+    assert states[1] == "COMPLETED"
+
+
+def test_killed(faulty, slurm, reference):
+    """The retry goes on from the checkpoint, and asks for more memory."""
+    run, _, first = faulty
+    _abd(run.workflow).kill()
+    run.finish()
+    _same(run.workflow, reference)
+    attempts = _attempts(slurm, first, "State", "ReqMem")
+    assert [state for state, _ in attempts] == ["FAILED", "COMPLETED"]
+    asked = [float(memory.rstrip("M")) for _, memory in attempts]
+    assert asked[1] == 2 * asked[0]
+    log = run.workflow.folder / "logs/teacher/digits/badnet_sq/wrn-10-1-t0.log"
+    assert "going on from the working checkpoint" in log.read_text()
+
+
+def test_drained(faulty, slurm, reference):
+    """A node that is drained ends what it has; the rest goes to the other."""
+    run, job, first = faulty
+    node = slurm.node_of(job)
+    slurm.run("scontrol", "update", f"node={node}", "state=drain", "reason=test")
+    try:
+        run.finish()
+    finally:
+        slurm.run("scontrol", "update", f"node={node}", "state=resume")
+    _same(run.workflow, reference)
+    assert _attempts(slurm, first, "State", "NodeList") == [["COMPLETED", node]]
+    (evaluation,) = [
+        r for r in slurm.accounted(first, "NodeList") if "rule_evaluate" in r[1]
+    ]
+    assert evaluation[2] != node
+
+
+def test_node_lost(faulty, slurm, reference):
+    """Slurm sees that a node is gone, and starts its job again on another."""
+    run, job, first = faulty
+    node = slurm.node_of(job)
+    lost = slurm.processes_on(node)
+    assert any("teacher" in process.cmdline() for process in lost)
+    slurm.daemon(f"slurmd-{node}").kill()
+    for process in lost:
+        process.kill()
+    try:
+        run.finish()
+    finally:
+        slurm.start(f"slurmd-{node}", "slurmd", "-D", "-N", node)
+        until(lambda: f"{node} idle" in slurm.run("sinfo", "-h", "-N", "-o", "%N %T"), node)
+    _same(run.workflow, reference)
+    states = [tuple(row) for row in _attempts(slurm, first, "State", "NodeList")]
+    assert len(states) == 2
+    assert states[0] in (("NODE_FAIL", node), ("REQUEUED", node))
+    assert states[1][0] == "COMPLETED"
+    assert states[1][1] != node
+
+
+def test_controller_away(faulty, slurm, reference):
+    run, _, first = faulty
+    controller = slurm.daemon("slurmctld")
+    controller.terminate()
+    until(lambda: slurm.daemon("slurmctld") is None, "the controller to end")
+    time.sleep(25)
+    slurm.start("slurmctld", "slurmctld", "-D")
+    run.finish()
+    _same(run.workflow, reference)
+    assert [state for (state,) in _attempts(slurm, first, "State")] == ["COMPLETED"]
+
+
+def test_out_of_memory(small, slurm, reference):
+    """Too little at first; the retry has twice as much."""
+    first = slurm.next_id()
+    tight = ("--set-resources", "teacher:mem_mb=attempt*600")
+    with submitted(small, slurm, *tight, "--", METRICS) as run:
+        run.finish()
+    _same(small, reference)
+    states = [state for (state,) in _attempts(slurm, first, "State")]
+    assert len(states) >= 2
+    assert states[0] in ("OUT_OF_MEMORY", "FAILED")
+    assert states[-1] == "COMPLETED"
+    said = " ".join(p.read_text() for p in (small.folder / "logs/slurm").rglob("*.log"))
+    assert "oom" in said.lower() or "memory" in said.lower()
+
+
+def test_time_limit(small, slurm, reference):
+    """At the limit it saves, and its retry goes on from there."""
+    first = slurm.next_id()
+    limit = ("--set-resources", "teacher:runtime=1 if attempt == 1 else 60")
+    with submitted(small, slurm, *limit, "--", METRICS) as run:
+        _training(slurm, small)
+        _abd(small).suspend()  # until Slurm, a minute later, wakes it to end it
+        run.finish()
+    _same(small, reference)
+    states = [state for (state,) in _attempts(slurm, first, "State")]
+    assert states == ["TIMEOUT", "COMPLETED"]
+    log = small.folder / "logs/teacher/digits/badnet_sq/wrn-10-1-t0.log"
+    assert "going on from the working checkpoint" in log.read_text()

@@ -1,0 +1,32 @@
+"""What a cluster refuses is said in one line, and what was done stays."""
+
+import pytest
+
+from tests.cluster.conftest import METRICS, PROFILE
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.mark.parametrize(
+    ("resource", "line"),
+    [
+        ("slurm_partition=nowhere", "sbatch: error: invalid partition specified: nowhere"),
+        ("slurm_account=nobody", "The given account nobody appears to be invalid"),
+        ("gpu_model=h900", "Requested node configuration is not available"),
+    ],
+)
+def test_wrong_settings_of_the_profile(small, slurm, resource, line):
+    """What Slurm says, and where to mend it; neither traceback nor the job's command."""
+    done = small.run(
+        "snakemake", *PROFILE, "--set-resources", "teacher:gpu=1",
+        "--default-resources", resource, "mem_mb=500", "--retries", "0", "--", METRICS,
+        check=False, **slurm.environment,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert line in done.stderr
+    assert "set in profiles/slurm/config.yaml" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "abd teacher --config" not in done.stderr
+    if "account" not in resource:
+        said = [row for row in done.stderr.splitlines() if "account" in row.lower()]
+        assert "your cluster's default account" in said[0]
