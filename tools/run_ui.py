@@ -29,8 +29,13 @@ def main() -> int:
     if remote:
         return 0
     server = ["mlflow", "ui", "--backend-store-uri", uri, "--host", HOST, "--port", PORT]
-    # Its workers for language models take over a gigabyte, and have nothing to do here.
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    # Its workers for language models take over a gigabyte, and have nothing to do here; nor
+    # is there anything to tell its makers.
+    off = {
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    environment = {**off, **os.environ}
     try:
         return subprocess.call(server, env=environment)
     except KeyboardInterrupt:

@@ -62,7 +62,7 @@ def browser():
         "--headless=new",
         "--no-sandbox",
         "--disable-dev-shm-usage",
-        "--window-size=1500,900",
+        "--window-size=1700,700",
     ):
         options.add_argument(option)
     options.binary_location = shutil.which("chromium")
@@ -142,6 +142,7 @@ def test_runs_are_sorted_by_asr_and_compared(shown, address, browser):
     asr = {run.info.run_name: run.data.metrics["asr"] for run in runs}
 
     _open(browser, address)
+    _click(browser, "[data-component-id='mlflow.assistant.chat_panel.close']", "")
     _click(browser, "button", "Columns")
     for name in ("acc", "asr", "source", "defense"):
         _type(browser, "input[placeholder='Search columns']", name)

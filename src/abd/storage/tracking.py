@@ -40,6 +40,7 @@ def sync(results: Path, reports: Path) -> None:
     if not any(metrics_files(results)):
         print("MLflow: nothing to send yet, no model was evaluated")
         return
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read as it is imported
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
