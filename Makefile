@@ -44,11 +44,12 @@ test-slow: env
 	pytest -m slow
 
 test-cluster: env
-	tests/cluster/install.sh
+	tests/install.sh slurmctld slurmd slurmdbd sbatch munged mariadbd mariadb -- slurmctld \
+		slurmd slurmdbd slurm-client munge mariadb-server-core mariadb-client-core
 	pytest -m cluster
 
 test-browser: env
-	tests/browser/install.sh
+	tests/install.sh chromium chromedriver -- chromium chromium-driver
 	pytest -m browser
 
 lint: env

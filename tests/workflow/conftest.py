@@ -24,25 +24,19 @@ PARTS = (
     ".dvcignore",
     ".gitignore",
 )
+GRID = {
+    "dataset": "digits",
+    "triggers": ["badnet_sq"],
+    "teacher": "wrn-10-1",
+    "student": "wrn-10-1",
+    "sources": ["ood"],
+    "defenses": ["none", "abd"],
+    "teacher_seed": 0,
+    "seeds": [0],
+}
 TINY = {
     "run": ["demo"],
-    "experiments": {
-        "demo": {
-            "title": "tiny",
-            "grids": [
-                {
-                    "dataset": "digits",
-                    "triggers": ["badnet_sq"],
-                    "teacher": "wrn-10-1",
-                    "student": "wrn-10-1",
-                    "sources": ["ood"],
-                    "defenses": ["none", "abd"],
-                    "teacher_seed": 0,
-                    "seeds": [0],
-                }
-            ],
-        }
-    },
+    "experiments": {"demo": {"title": "tiny", "grids": [GRID]}},
     "patches": {"by_dataset": {"digits": {"n": 96}}},
     "teacher": {"min_asr": 0.0, "by_dataset": {"digits": {"epochs": 1}}},
     "surrogate": {
@@ -94,6 +88,17 @@ class Workflow:
                 f"{command} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
             )
         return done
+
+    def start(self, *command, **env):
+        """Start a command there; what it prints is read from its pipes."""
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env={**clean_environment(), **env},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def snakemake(self, *arguments, **options):
         """Run Snakemake on two cores."""

@@ -4,12 +4,11 @@ to a remote, to another clone and to another commit, and is known there."""
 import csv
 import json
 import shutil
-import subprocess
 
 import pytest
 import yaml
 
-from tests.workflow.conftest import ROOT, Workflow, clean_environment
+from tests.workflow.conftest import ROOT, Workflow
 from tests.workflow.test_demo import KEY
 
 REPORT = {"report", "summary", "all"}
@@ -129,10 +128,7 @@ def test_a_remote_that_is_not_there(versioned, command, words):
 def test_a_repository_that_is_locked(versioned):
     """The second `dvc repro` says who has the lock; the first goes on."""
     versioned.edit({"teacher": {"by_dataset": {"digits": {"epochs": 2}}}})
-    first = subprocess.Popen(
-        ["dvc", "repro"], cwd=versioned.folder, env=clean_environment(),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    first = versioned.start("dvc", "repro")
     for line in first.stderr:
         if "  start " in line:
             break

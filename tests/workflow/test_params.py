@@ -1,12 +1,10 @@
 """What Snakemake says of a params.yaml that cannot be read, or is read some other way."""
 
 import json
-import subprocess
 
 import pytest
 import yaml
 
-from tests.workflow.conftest import clean_environment
 from tests.workflow.test_demo import KEY
 
 
@@ -56,10 +54,7 @@ def test_a_single_target_ends_quietly(workflow):
 
 def test_an_edit_does_not_reach_jobs_that_wait(workflow):
     """They run with what was planned; the next call re-runs what the edit concerns."""
-    run = subprocess.Popen(
-        ["snakemake", "-c2"], cwd=workflow.folder, env=clean_environment(),
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    run = workflow.start("snakemake", "-c2")
     for line in run.stderr:
         if "start teacher" in line:
             break

@@ -1,5 +1,6 @@
 """`abd prune` finds what a dropped cell leaves, and nothing else."""
 
+from tests.workflow.conftest import GRID
 from tests.workflow.test_demo import KEY
 
 
@@ -42,22 +43,6 @@ def test_a_dropped_defense(copied):
 
 
 def test_an_experiment_that_is_not_in_run_keeps_its_outputs(copied):
-    copied.edit(
-        {
-            "run": ["other"],
-            "experiments": {
-                "other": {
-                    "title": "other",
-                    "grids": [
-                        {
-                            "dataset": "digits", "triggers": ["badnet_sq"],
-                            "teacher": "wrn-10-1", "student": "wrn-10-1",
-                            "sources": ["ood"], "defenses": ["none"],
-                            "teacher_seed": 0, "seeds": [0],
-                        }
-                    ],
-                }
-            },
-        }
-    )  # fmt: skip
+    other = {"title": "other", "grids": [{**GRID, "defenses": ["none"]}]}
+    copied.edit({"run": ["other"], "experiments": {"other": other}})
     assert copied.run("abd", "prune").stdout.startswith("nothing to prune")

@@ -17,7 +17,7 @@ import pytest
 from filelock import FileLock
 
 from abd.storage.results import read_curve
-from tests.workflow.conftest import Workflow, clean_environment, make_workflow
+from tests.workflow.conftest import GRID, Workflow, clean_environment, make_workflow
 
 SEEDS = range(8)
 KILLS = 6
@@ -50,32 +50,9 @@ def many(tmp_path_factory):
 
 def _make_many(workflow):
     make_workflow(workflow.folder)
-    workflow.edit(
-        {
-            "experiments": {
-                "demo": {
-                    "title": "many",
-                    "grids": [
-                        {
-                            "dataset": "digits",
-                            "triggers": ["badnet_sq"],
-                            "teacher": "wrn-10-1",
-                            "student": "wrn-10-1",
-                            "sources": ["ood"],
-                            "defenses": ["none", "sv"],
-                            "teacher_seed": 0,
-                            "seeds": list(SEEDS),
-                        }
-                    ],
-                }
-            }
-        }
-    )
-    run = subprocess.Popen(
-        ["snakemake", "-c16", "--retries", "4"], cwd=workflow.folder,
-        env={**clean_environment(), "ABD_SAMPLE_SECONDS": "0.5"},
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    grid = {**GRID, "defenses": ["none", "sv"], "seeds": list(SEEDS)}
+    workflow.edit({"experiments": {"demo": {"grids": [grid]}}})
+    run = workflow.start("snakemake", "-c16", "--retries", "4", ABD_SAMPLE_SECONDS="0.5")
     n_killed, at_once = 0, 0
     while run.poll() is None:
         jobs = _jobs_of(workflow)
@@ -193,11 +170,7 @@ def test_a_server_that_dies_in_the_middle_and_comes_back(many, tmp_path):
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     }
     with _server(tmp_path, port) as server:
-        sending = subprocess.Popen(
-            ["abd", "track", "sync"], cwd=many.folder, text=True,
-            env={**clean_environment(), **environment},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+        sending = many.start("abd", "track", "sync", **environment)
         while _n_runs(tmp_path) < 5:
             assert sending.poll() is None, sending.stderr.read()
             time.sleep(0.02)
