@@ -130,7 +130,19 @@ return [...document.querySelectorAll("[role=row] a[href*='/runs/']")]
   .sort((one, other) => one[0] - other[0])
   .map(([_, name]) => name)
 """
-BOXES = ".ag-row .ag-checkbox-input"  # there is another that hides a run
+
+
+SHOW = """
+arguments[0].scrollIntoView()
+document.querySelectorAll("*").forEach((element) => { element.scrollLeft = 0 })
+"""
+
+
+def _tick(browser, name):
+    """Tick the box in the row of a run; there is another that hides it."""
+    row = f"//*[@role='row'][.//a[.='{name}']]"
+    box = f"{row}//input[contains(@class, 'ag-checkbox-input')]"
+    _until(browser, lambda d: not d.find_element(By.XPATH, box).click())
 
 
 def test_runs_are_sorted_by_asr_and_compared(shown, address, browser):
@@ -156,12 +168,14 @@ def test_runs_are_sorted_by_asr_and_compared(shown, address, browser):
     assert values == sorted(values, reverse=True)
     _keep(browser, "mlflow-runs.png")
 
-    for i in range(2):
-        _until(
-            browser, lambda d, i=i: not d.find_elements(By.CSS_SELECTOR, BOXES)[i].click()
-        )
+    pair = [f"digits badnet_sq ood {defense} s0" for defense in ("none", "abd")]
+    for name in pair:
+        _tick(browser, name)
     _click(browser, "button", "Compare")
     _until(browser, lambda d: "Comparing 2 Runs" in _text(d))
     text = _until(browser, lambda d: "asr" in _text(d) and _text(d))
-    assert sum(name in text for name in asr) == 2
+    assert [name for name in asr if name in text] == [name for name in asr if name in pair]
+    metrics = browser.find_element(By.XPATH, "//*[text()='Metrics']")
+    browser.execute_script(SHOW, metrics)
+    _until(browser, lambda d: metrics.is_displayed())
     _keep(browser, "mlflow-compare.png")
