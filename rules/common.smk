@@ -118,8 +118,8 @@ def code_of(stage, **fixed):
 
 
 def memory_of(stage):
-    """Main memory of the job, in MB: twice, three times as much in a retry."""
-    return lambda w, attempt: attempt * memory_mb(
+    """Main memory of the job, in MB: twice as much in a retry."""
+    return lambda w, attempt: min(attempt, 2) * memory_mb(
         stage, PLAN.settings[w.dataset], dict(w)
     )
 

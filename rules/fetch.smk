@@ -20,6 +20,7 @@ rule fetch:
     benchmark:
         "benchmarks/fetch/{dataset}.tsv"
     resources:
+        gpu=0,
         mem_mb=memory_of("fetch"),
         runtime=60,
         # No params: where downloads lie shapes no number, and a change re-runs nothing.

@@ -17,6 +17,7 @@ rule patches:
     benchmark:
         "benchmarks/patches/{dataset}.tsv"
     resources:
+        gpu=0,
         mem_mb=memory_of("patches"),
         runtime=60,
     params:

@@ -27,6 +27,7 @@ rule poison:
     benchmark:
         "benchmarks/poison/{dataset}/{trigger}.tsv"
     resources:
+        gpu=0,
         mem_mb=memory_of("poison"),
         runtime=30,
     params:

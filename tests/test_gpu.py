@@ -9,9 +9,10 @@ import pytest
 from abd.stages.gpu import VISIBLE, take_gpu
 
 HOLD = """
-import sys
+import os, sys
 from abd.stages.gpu import take_gpu
-print(take_gpu(2, lambda line: print(line, flush=True)), flush=True)
+index = take_gpu(2, lambda line: print(line, flush=True))
+print(index, "of", os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
 sys.stdin.read()
 """
 
@@ -33,17 +34,17 @@ def _hold():
 
 
 def test_two_jobs_have_two_gpus_and_a_third_waits(environment):
-    first, second = _hold(), _hold()
+    first, second = jobs = [_hold(), _hold()]
     try:
         taken = {job.stdout.readline().strip() for job in (first, second)}
-        assert taken == {"0", "1"}
-        with _hold() as third:
-            assert third.stdout.readline() == "waiting for a GPU: other jobs have all 2\n"
-            first.kill()  # whatever ends a job gives its GPU back
-            assert third.stdout.readline().strip() in taken
-            third.kill()
+        assert taken == {"0 of 0", "1 of 1"}
+        third = _hold()
+        jobs.append(third)
+        assert third.stdout.readline() == "waiting for a GPU: other jobs have all 2\n"
+        first.kill()  # whatever ends a job gives its GPU back
+        assert third.stdout.readline().strip() in taken
     finally:
-        for job in (first, second):
+        for job in jobs:
             job.kill()
             job.communicate()
 
@@ -51,13 +52,14 @@ def test_two_jobs_have_two_gpus_and_a_third_waits(environment):
 def test_only_the_visible_ones_are_taken(environment):
     environment.setenv(VISIBLE, "3, GPU-5a")
     with _hold() as job:
-        assert job.stdout.readline().strip() == "3"
+        shown = job.stdout.readline().strip()
         job.kill()
+    assert shown == "0 of 3"
 
 
 @pytest.mark.parametrize(
     ("variables", "n_devices"),
-    [({}, 0), ({}, 1), ({VISIBLE: "2"}, 1), ({"SLURM_JOB_ID": "7"}, 4)],
+    [({}, 0), ({}, 1), ({VISIBLE: "2"}, 1), ({VISIBLE: ""}, 0)],
 )
 def test_nothing_changes_without_a_choice(environment, variables, n_devices):
     for name, value in variables.items():

@@ -181,6 +181,7 @@ def artifact(tmp_path):
         outputs={"y": path},
         facts={"rounds": 2},
         planned={"commit": "abc", "params": None},
+        key="k",
     )
     return path
 

@@ -8,8 +8,6 @@ import os
 import subprocess
 import sys
 
-from mlflow import MlflowClient
-
 from abd.storage.tracking import LOCAL, experiment_name
 
 HOST, PORT = "127.0.0.1", os.environ.get("ABD_UI_PORT", "5000")
@@ -20,6 +18,10 @@ def main() -> int:
     uri = os.environ.get("MLFLOW_TRACKING_URI", LOCAL)
     remote = uri.startswith("http")
     root = uri.rstrip("/") if remote else f"http://{HOST}:{PORT}"
+    # There is nothing to tell MLflow's makers; read as it is imported.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    from mlflow import MlflowClient
+
     found = MlflowClient(uri).get_experiment_by_name(experiment_name())
     if found is None:
         print(f"make ui: {uri} holds no runs yet; snakemake sends them as it ends")
@@ -29,13 +31,8 @@ def main() -> int:
     if remote:
         return 0
     server = ["mlflow", "ui", "--backend-store-uri", uri, "--host", HOST, "--port", PORT]
-    # Its workers for language models take over a gigabyte, and have nothing to do here; nor
-    # is there anything to tell its makers.
-    off = {
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-    }
-    environment = {**off, **os.environ}
+    # Its workers for language models take over a gigabyte, and have nothing to do here.
+    environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}
     try:
         return subprocess.call(server, env=environment)
     except KeyboardInterrupt:

@@ -11,6 +11,7 @@ from abd import __version__
 from abd.errors import AbdError, Interrupted
 from abd.stages import STAGES, Stage
 
+EVIDENCE = Path("reports/evidence/params.yaml")
 EX_TEMPFAIL = 75  # sysexits.h: stopped by a signal, start again to go on
 
 EXAMPLES = """\
@@ -90,6 +91,14 @@ def _parser() -> argparse.ArgumentParser:
         "prune", help="list outputs that no experiment asks for, and delete them"
     )
     prune.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE")
+    prune.add_argument(
+        "--configfile",
+        type=Path,
+        nargs="*",
+        default=[path for path in (EVIDENCE,) if path.is_file()],
+        metavar="FILE",
+        help=f"laid over it in other runs, each by itself: {EVIDENCE} if left out",
+    )
     prune.add_argument("--yes", action="store_true", help="delete what is listed")
     prune.set_defaults(call=_prune)
 
@@ -200,11 +209,21 @@ def _show(arguments: argparse.Namespace) -> None:
 
 
 def _prune(arguments: argparse.Namespace) -> None:
-    from abd.config import load_plan
+    from abd.config import load_params, make_plan
+    from abd.config.cells import expand
+    from abd.config.sections import merge
     from abd.storage.pruning import delete, unasked
 
+    params = load_params(arguments.params)
+    others = [merge(params, load_params(path)) for path in arguments.configfile]
+    experiments = {
+        name: experiment
+        for raw in (params, *others)
+        for name, experiment in make_plan(raw).top.experiments.items()
+    }
+    cells = [cell for experiment in experiments.values() for cell in expand(experiment)]
     root = Path()
-    paths = unasked(load_plan(arguments.params), root)
+    paths = unasked(experiments, cells, root)
     megabytes = sum(path.lstat().st_size for path in paths) / 2**20
     for path in paths:
         print(path)

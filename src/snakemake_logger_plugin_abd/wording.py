@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import re
 
+# The logs of a failed job follow its error, and are shown as they are.
+LOGS = "\nLogfile "
 # The rule's own log says what its command did, and `snakemake -p` shows the command.
 COMMAND = re.compile(
     r"\n {4}shell:\n.*?\(command exited with non-zero exit code\)", re.DOTALL
 )
+# Where a cluster refuses a job, its reason is what counts.
+REFUSED = ("SLURM sbatch failed", "Job submission failed")
 SBATCH = re.compile(r"\n {4}sbatch call:\n.*?\n(?=\S|$)", re.DOTALL)
-TRACEBACK = re.compile(r"\nTraceback \(most recent call last\):\n(?: .*\n)*.*")
+MEND = "Partition, account and type of GPU are set in profiles/slurm/config.yaml."
+# Of a job that could not be handed over: a traceback of Snakemake; its error says the same.
+IN_VAIN = "Exception in run_job"
 # Without an account the Slurm executor guesses, in a way that always fails, and goes on.
 GUESSING = "No SLURM account given, trying to guess."
 GUESSED = ("No account was given, not able to get", "Unable to guess SLURM account.")
 NO_ACCOUNT = "no slurm_account is set: jobs run under your cluster's default account"
-REFUSED = ("SLURM sbatch failed", "Job submission failed")
-MEND = "Partition, account and type of GPU are set in profiles/slurm/config.yaml."
 
 
 def worded(text: str) -> str | None:
-    """Return a message as it is to be shown; None where it says nothing."""
+    """Return a message as it is to be shown; None where it says nothing new."""
     if text.startswith(GUESSING):
         return NO_ACCOUNT
-    if text.startswith(GUESSED) or text.startswith("Exception in run_job"):
-        return None  # the error of the job says the latter again
-    short = TRACEBACK.sub("", COMMAND.sub("", text))
-    if any(words in short for words in REFUSED):
-        short = SBATCH.sub("\n", short)
-        short = f"{short.rstrip()}\n{MEND}"
-    return short
+    if text.startswith((*GUESSED, IN_VAIN)):
+        return None
+    error, logs, rest = text.partition(LOGS)
+    error = COMMAND.sub("", error)
+    if any(words in error for words in REFUSED):
+        return f"{SBATCH.sub(chr(10), error).rstrip()}\n{MEND}"  # it has not run: no log
+    return f"{error}{logs}{rest}"

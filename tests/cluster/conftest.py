@@ -144,7 +144,7 @@ class Submission:
 
 
 @contextmanager
-def submitted(workflow, slurm, *arguments):
+def submitted(workflow, slurm, *arguments, checkpoint_seconds=1):
     """Start Snakemake with the profile for Slurm; it is ended with the block."""
     said = workflow.folder / "said.txt"
     with said.open("w") as file:
@@ -154,7 +154,7 @@ def submitted(workflow, slurm, *arguments):
             env={
                 **clean_environment(),
                 **slurm.environment,
-                "ABD_CHECKPOINT_SECONDS": "1",
+                "ABD_CHECKPOINT_SECONDS": str(checkpoint_seconds),
             },
             stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
         )  # fmt: skip

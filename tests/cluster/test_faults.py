@@ -1,12 +1,13 @@
 """What befalls jobs on a cluster: each ends with every result, and the same bytes."""
 
+import signal
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.cluster.conftest import METRICS, TEACHER, submitted, until
+from tests.cluster.conftest import METRICS, RUNTIME, TEACHER, submitted, until
 
 pytestmark = pytest.mark.cluster
 FILES = (f"{TEACHER}/teacher.safetensors", f"{TEACHER}/history.jsonl", METRICS)
@@ -19,7 +20,7 @@ def _same(workflow, reference):
         assert ours.read_bytes() == theirs.read_bytes(), name
 
 
-def _training(slurm, workflow):
+def _training(slurm, workflow, *, saved=True):
     """Wait until the teacher has some epochs behind it, and has saved them; its job."""
     log = workflow.folder / "logs/teacher/digits/badnet_sq/wrn-10-1-t0.log"
     work = workflow.folder / "work/teacher/digits/badnet_sq/wrn-10-1-t0"
@@ -27,8 +28,8 @@ def _training(slurm, workflow):
     def job():
         running = slurm.jobs("teacher", "R")
         far = log.is_file() and "progress 4/40" in log.read_text()
-        saved = (work / "checkpoint.safetensors").is_file()
-        return running if running and far and saved else None
+        there = (work / "checkpoint.safetensors").is_file()
+        return running if running and far and there == saved else None
 
     return until(job, "the teacher to train")[-1]
 
@@ -134,6 +135,21 @@ def test_controller_away(faulty, slurm, reference):
     assert [state for (state,) in _attempts(slurm, first, "State")] == ["COMPLETED"]
 
 
+def test_interrupted(faulty, slurm, reference):
+    """Ctrl-C cancels the jobs, which save; the next call goes on."""
+    run, _, first = faulty
+    run.process.send_signal(signal.SIGINT)
+    assert run.process.wait(RUNTIME) != 0
+    with submitted(run.workflow, slurm, "--", METRICS) as again:
+        again.finish()
+    _same(run.workflow, reference)
+    states = [state for (state,) in _attempts(slurm, first, "State")]
+    assert states[0].startswith("CANCELLED")
+    assert states[1:] == ["COMPLETED"]
+    log = run.workflow.folder / "logs/teacher/digits/badnet_sq/wrn-10-1-t0.log"
+    assert "going on from the working checkpoint" in log.read_text()
+
+
 def test_out_of_memory(small, slurm, reference):
     """Too little at first; the retry has twice as much."""
     first = slurm.next_id()
@@ -153,8 +169,9 @@ def test_time_limit(small, slurm, reference):
     """At the limit it saves, and its retry goes on from there."""
     first = slurm.next_id()
     limit = ("--set-resources", "teacher:runtime=1 if attempt == 1 else 60")
-    with submitted(small, slurm, *limit, "--", METRICS) as run:
-        _training(slurm, small)
+    target = (*limit, "--", METRICS)
+    with submitted(small, slurm, *target, checkpoint_seconds=3600) as run:
+        _training(slurm, small, saved=False)
         _abd(small).suspend()  # until Slurm, a minute later, wakes it to end it
         run.finish()
     _same(small, reference)

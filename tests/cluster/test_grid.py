@@ -28,23 +28,24 @@ def _most_at_once(rows):
 
 
 def test_never_more_jobs_than_gpus(small, slurm):
-    """Four jobs want a GPU each, and there are two."""
+    """Four jobs want a GPU each, and there are two; those before them want none."""
     small.edit({"teacher": {"by_dataset": {"digits": {"epochs": 10}}}})
-    poisoned = [f"results/poison/digits/{trigger}/poisoned.npz" for trigger in TRIGGERS]
-    small.snakemake("--", *poisoned)
     first = slurm.next_id()
     teachers = [
         f"results/teacher/digits/{trigger}/wrn-10-1-t0/teacher.safetensors"
         for trigger in TRIGGERS
     ]
-    with submitted(
-        small, slurm, "--set-resources", "teacher:gpu=1", "--", *teachers
-    ) as run:
+    gpus = ("--set-resources", "teacher:gpu=1", "--default-resources", "gpu_model=fake")
+    with submitted(small, slurm, *gpus, "--", *teachers) as run:
         run.finish()
     assert all((small.folder / teacher).is_file() for teacher in teachers)
-    rows = slurm.accounted(first, "State", "AllocTRES", "Start", "End")
+    jobs = slurm.accounted(first, "State", "AllocTRES", "Start", "End")
+    assert {row[2] for row in jobs} == {"COMPLETED"}
+    rows = [row for row in jobs if "rule_teacher" in row[1]]
     assert len(rows) == len(TRIGGERS)
-    assert all(row[2] == "COMPLETED" and "gres/gpu=1" in row[3] for row in rows)
+    assert all("gres/gpu=1" in row[3] for row in rows)
+    (poison,) = [row for row in jobs if row not in rows]  # the other three, in one job
+    assert "gres/gpu" not in poison[3]
     assert _most_at_once([row[4:] for row in rows]) == 2
 
 

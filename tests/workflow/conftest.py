@@ -124,12 +124,9 @@ def jobs_in(text):
 
 
 def clean_environment():
-    """The environment without what an outer run of abd would leave in it."""
-    return {
-        k: v
-        for k, v in os.environ.items()
-        if k not in ("ABD_PARAMS", "MLFLOW_TRACKING_URI")
-    }
+    """The environment without what its user, or an outer run of abd, has in it for these."""
+    ours = ("ABD_", "MLFLOW_", "SNAKEMAKE_")
+    return {k: v for k, v in os.environ.items() if not k.startswith(ours)}
 
 
 def copy_workflow(folder):

@@ -52,6 +52,9 @@ def test_repro_runs_what_an_edit_concerns(versioned):
     started = _started(versioned.run("dvc", "repro"))
     assert started == {"retrospect_abd", "evaluate", *REPORT}
     assert (teacher / "teacher.safetensors").stat().st_mtime_ns == before
+    head = versioned.run("git", "rev-parse", "HEAD").stdout.strip()
+    record = json.loads((versioned.folder / SR).with_name("record.json").read_text())
+    assert record["planned"]["commit"] == f"{head}-dirty", "params.yaml was edited"
     assert "up to date" in versioned.run("dvc", "status").stdout
 
     params = json.loads(versioned.run("dvc", "params", "diff", "--json").stdout)

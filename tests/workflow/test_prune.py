@@ -46,3 +46,26 @@ def test_an_experiment_that_is_not_in_run_keeps_its_outputs(copied):
     other = {"title": "other", "grids": [{**GRID, "defenses": ["none"]}]}
     copied.edit({"run": ["other"], "experiments": {"other": other}})
     assert copied.run("abd", "prune").stdout.startswith("nothing to prune")
+
+
+def test_what_another_params_file_asks_for_stays(copied):
+    """Such as that of `make evidence`, laid over params.yaml."""
+    path = copied.folder / "params.yaml"
+    text = path.read_text()
+    (copied.folder / "more.yaml").write_text(text)
+    path.write_text(text.replace("      - abd\n", ""))
+    listed = copied.run("abd", "prune", "--configfile", "more.yaml").stdout
+    assert listed.startswith("nothing to prune")
+
+
+def test_nothing_is_deleted_while_snakemake_works(copied):
+    path = copied.folder / "params.yaml"
+    path.write_text(path.read_text().replace("      - abd\n", ""))
+    locks = copied.folder / ".snakemake/locks"
+    locks.mkdir(exist_ok=True)
+    (locks / "0.output.lock").write_text("results/x\n")
+    before = _files(copied)
+    done = copied.run("abd", "prune", "--yes", check=False)
+    assert done.returncode == 1
+    assert "snakemake --unlock" in done.stderr
+    assert _files(copied) == before

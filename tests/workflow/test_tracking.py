@@ -92,20 +92,37 @@ def _expected(workflow):
             for name in point
             if name != "step"
         )
+        points += _samples(folder, histories)
         last = curve[-1]["step"]
         counts[run] = points + Counter([("acc", last), ("asr", last)])
     return counts
 
 
+def _samples(folder, histories):
+    """The system metrics of a run, by name and time, from its jobs' samples."""
+    stages = [Path(history).parent.relative_to("results") for history in histories]
+    files = [folder / f"benchmarks/{stage}.system.jsonl" for stage in stages]
+    samples = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    return Counter(
+        (f"system/{name}", sample["time"])
+        for sample in samples
+        if "time" in sample
+        for name in sample
+        if name != "time"
+    )
+
+
 def _found(database):
-    """How often each metric is in an MLflow database, system metrics apart."""
+    """How often each metric is in an MLflow database, by step or, of the system, by time."""
     counts = {}
     with sqlite3.connect(database) as connection:
-        for name, key, step in connection.execute(
-            "select runs.name, key, step from metrics join runs using (run_uuid)"
-            " where key not like 'system/%'"
+        for name, key, step, moment in connection.execute(
+            "select name, key, step, timestamp from metrics join runs using (run_uuid)"
         ):
-            counts.setdefault(name, Counter())[key, step] += 1
+            where = moment if key.startswith("system/") else step
+            counts.setdefault(name, Counter())[key, where] += 1
+        states = connection.execute("select status from runs")
+        assert {state for (state,) in states} == {"FINISHED"}
         (n_runs,) = connection.execute("select count(*) from runs").fetchone()
     assert n_runs == len(counts), "no run is there twice, and none is empty"
     return counts

@@ -21,19 +21,18 @@ LOOK_AGAIN = 1.0  # seconds
 _held: list[IO[str]] = []  # open until the process ends: a lock lasts as long as its file
 
 
-def take_gpu(n_devices: int, say: Callable[[str], None]) -> str | None:
-    """Make one of several visible GPUs the only visible one; return its name.
+def take_gpu(n_devices: int, say: Callable[[str], None]) -> int | None:
+    """Make one of several visible GPUs the only visible one; return its index among them.
 
-    None, and nothing changes, where a cluster gave this job its GPUs, or where there is no
-    choice. Waits while other processes of this user have all of them. To be called before
-    CUDA starts.
+    None, and nothing changes, where there is no choice. Waits while other processes of this
+    user have all of them. Where CUDA has started already it sees all of them still.
     """
     names = _visible(n_devices)
-    if "SLURM_JOB_ID" in os.environ or len(names) < 2:
+    if len(names) < 2:
         return None
-    name = _wait(names, say)
-    os.environ[VISIBLE] = name
-    return name
+    index = _wait(names, say)
+    os.environ[VISIBLE] = names[index]
+    return index
 
 
 def _visible(n_devices: int) -> list[str]:
@@ -43,12 +42,14 @@ def _visible(n_devices: int) -> list[str]:
     return [name.strip() for name in given.split(",") if name.strip()]
 
 
-def _wait(names: Sequence[str], say: Callable[[str], None]) -> str:
-    folder = Path(tempfile.gettempdir(), f"abd-gpus-{os.getuid()}")
+def _wait(names: Sequence[str], say: Callable[[str], None]) -> int:
+    # A cluster numbers the GPUs of each of its jobs from 0 on.
+    job = os.environ.get("SLURM_JOB_ID", "")
+    folder = Path(tempfile.gettempdir(), f"abd-gpus-{os.getuid()}-{job}")
     folder.mkdir(mode=0o700, exist_ok=True)
     said = False
     while True:
-        for name in names:
+        for index, name in enumerate(names):
             file = (folder / name.replace("/", "_")).open("w")
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -56,7 +57,7 @@ def _wait(names: Sequence[str], say: Callable[[str], None]) -> str:
                 file.close()
                 continue
             _held.append(file)
-            return name
+            return index
         if not said:
             say(f"waiting for a GPU: other jobs have all {len(names)}")
             said = True

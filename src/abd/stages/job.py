@@ -101,6 +101,7 @@ def run_job(
         outputs=outputs,
         facts=facts or {},
         planned=_planned(),
+        key=key,
     )
 
 

@@ -36,7 +36,11 @@ def use_numerics(numerics: Mapping[str, Any]) -> torch.device:
     torch.backends.cudnn.benchmark = not numerics["deterministic"]
     device = torch.device(numerics["device"])
     if numerics["device"] == "cuda":  # any: a number would name one
-        take_gpu(torch.cuda.device_count(), say)
+        taken = take_gpu(torch.cuda.device_count(), say)
+        if taken is not None and torch.cuda.device_count() > 1:
+            # Counting them can start CUDA, which then sees all.
+            device = torch.device("cuda", taken)
+            torch.cuda.set_device(device)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise AbdError(
             f"params.yaml: numerics.device: expected cpu, or one of the GPUs of this "

@@ -76,11 +76,12 @@ class _Sampler(threading.Thread):
 
 
 def _gpu() -> dict[str, float]:
-    """Memory of the GPU that this process has allocated; nothing where it uses none."""
+    """Memory of the GPUs that this process has allocated; nothing where it uses none."""
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_initialized():
         return {}
-    return {"gpu_memory_megabytes": round(torch.cuda.memory_reserved() / MB, 1)}
+    reserved = map(torch.cuda.memory_reserved, range(torch.cuda.device_count()))
+    return {"gpu_memory_megabytes": round(sum(reserved) / MB, 1)}
 
 
 def _interval() -> float:

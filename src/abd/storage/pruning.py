@@ -1,25 +1,26 @@
-"""Outputs that no experiment of params.yaml asks for: what a dropped cell leaves."""
+"""Outputs that no experiment asks for: what cells leave that were dropped from params."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from abd.config import Plan
-from abd.config.cells import expand
+from abd.config.cells import Cell
 from abd.config.paths import report_files, rulegraph_path, stage_files
+from abd.errors import AbdError
 from abd.storage.records import NAME as RECORD
 
+LOCKS = Path(".snakemake", "locks")
 
-def unasked(plan: Plan, root: Path) -> list[Path]:
-    """Return the files below `root` that no experiment asks for, in order of their names.
 
-    Every experiment counts, also one that is not in `run` or cannot run as it is.
+def unasked(experiments: Iterable[str], cells: Iterable[Cell], root: Path) -> list[Path]:
+    """Return the files below `root` that these do not ask for, in order of their names.
+
+    experiments: those whose reports stay; cells: those of all of them.
     """
-    cells = [cell for e in plan.top.experiments.values() for cell in expand(e)]
     asked = {root / path for path in stage_files(cells)}
     kept = {path.parent for path in asked}
-    names = list(plan.top.experiments)
+    names = list(experiments)
     reports = {root / path for path in [*report_files(names), *map(rulegraph_path, names)]}
     found = [
         path
@@ -41,7 +42,16 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def delete(paths: list[Path], root: Path) -> None:
-    """Delete files, and the folders that they leave empty, up to `root`."""
+    """Delete files, and the folders that they leave empty, up to `root`.
+
+    Raises AbdError, and deletes none, while Snakemake works there: its jobs' files may be
+    among them.
+    """
+    if any((root / LOCKS).glob("*")):
+        raise AbdError(
+            f"abd prune: expected no Snakemake at work here, got a lock in {root / LOCKS}; "
+            "wait for it, or after a kill say: snakemake --unlock"
+        )
     for path in paths:
         path.unlink()
         for folder in path.parents:

@@ -35,17 +35,20 @@ def write_record(
     outputs: Mapping[str, Path],
     facts: Mapping[str, object],
     planned: Mapping[str, str | None],
+    key: str,
 ) -> None:
     """Write the record of the job that made `outputs`, beside them.
 
     `facts` is what the stage says of its work: rounds done, what it reused. `planned` is
-    what its run was planned from: the commit, and the digest of params.yaml.
+    what its run was planned from: the commit, and the digest of params.yaml. `key` is the
+    job's own (`abd.stages.job.Job`).
     """
     record = {
         "stage": stage,
         "config": config,
         "code": code,
         "facts": facts,
+        "key": key,
         "planned": planned,
         "inputs": {str(path): sha256(path) for path in inputs.values()},
         "outputs": {path.name: sha256(path) for path in outputs.values()},

@@ -17,6 +17,7 @@ from abd.storage.records import NAME as RECORD
 from abd.storage.results import read_curve, read_history
 
 CURVES = {"loss": "train.loss", "acc": "monitor.acc", "asr": "monitor.asr"}
+FIGURES = ("curves.png", "scores.png")  # of an experiment's those that show single models
 COMMIT = "mlflow.source.git.commit"  # the UI shows it as the version
 
 
@@ -26,9 +27,10 @@ class RunRecord:
 
     name, tags: what the table of runs shows and groups by. params: of all stages that made
     it. origin: code and input hashes of these. curve: points by step over all stages, under
-    MLflow's names; final: Acc and ASR as evaluated; system: samples of the jobs, with their
-    times in milliseconds. artifacts: files by the folder that they are sent to. made: the
-    commit and the params file that its jobs were planned from.
+    MLflow's names; final: Acc and ASR as evaluated; made: the commit and the params that
+    its jobs were planned from. system: samples of the jobs, with their times in
+    milliseconds, as far as they are still there. artifacts: files, by the folder that they
+    are sent to.
     """
 
     name: str
@@ -37,9 +39,9 @@ class RunRecord:
     origin: list[object]
     curve: list[dict[str, float]]
     final: dict[str, float]
+    made: dict[str, str]
     system: list[dict[str, float]]
     artifacts: list[tuple[str, str, str]]  # folder in MLflow, path here, sha256
-    made: dict[str, str]
 
     @property
     def key(self) -> str:
@@ -48,8 +50,16 @@ class RunRecord:
 
     @property
     def digest(self) -> str:
-        """The same as long as nothing has to be sent."""
-        return _digest(asdict(self))
+        """The same as long as nothing has to be sent but what `shown` stands for.
+
+        Without the samples, which another clone of the results does not have.
+        """
+        return _digest({**asdict(self), "system": None, "artifacts": None})
+
+    @property
+    def shown(self) -> str:
+        """The same as long as no artifact has to be sent."""
+        return _digest(self.artifacts)
 
 
 def _digest(value: object) -> str:
@@ -89,9 +99,9 @@ def collect(results: Path, reports: Path) -> Iterator[RunRecord]:
                 for point in read_curve(histories)
             ],
             final={"acc": metrics["acc"], "asr": metrics["asr"]},
-            system=list(_system(results, histories)),
-            artifacts=list(_artifacts(results, reports, cell, experiments)),
             made=_made(records, experiments),
+            system=list(_system(results.parent, histories)),
+            artifacts=list(_artifacts(results, reports, cell, experiments)),
         )
 
 
@@ -164,15 +174,17 @@ def _made(records: list[dict[str, Any]], experiments: list[str]) -> dict[str, st
     return {**found, "experiments": ", ".join(experiments)} if experiments else found
 
 
-def _system(results: Path, histories: Iterable[Path]) -> Iterator[dict[str, float]]:
-    """The samples of the jobs that wrote these histories, one after the other."""
+def _system(root: Path, histories: Iterable[Path]) -> Iterator[dict[str, float]]:
+    """The samples of the very jobs that wrote these histories, one after the other."""
     for history in histories:
-        path = results.parent / system_path(str(history.relative_to(results.parent)))
-        if path.is_file():
-            try:
-                yield from (p for p in read_history(path) if "time" in p)
-            except AbdError:
-                continue  # torn by a kill: a sample is not worth an error
+        path = root / system_path(str(history.relative_to(root)))
+        try:
+            first, *samples = read_history(path)
+        except (AbdError, ValueError):
+            continue  # not there, or torn by a kill: a sample is not worth an error
+        records = _records([history])
+        if records and first == {"key": records[0].get("key")}:
+            yield from samples
 
 
 def _artifacts(
@@ -187,8 +199,7 @@ def _artifacts(
             ("", results / "retrospect" / key / "abd/decision.json"),
         ]
     for name in experiments:
-        folder = reports / "figures" / name
-        found += [(f"figures/{name}", path) for path in sorted(folder.glob("*.png"))]
+        found += [(f"figures/{name}", reports / "figures" / name / f) for f in FIGURES]
     for target, path in found:
         if path.is_file():
             yield target, str(path), sha256(path)

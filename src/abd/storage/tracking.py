@@ -11,8 +11,9 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "abd"
 LOCAL = "sqlite:///mlflow.db"
-KEY, DIGEST = "abd.key", "abd.digest"
+KEY, DIGEST, SHOWN = "abd.key", "abd.digest", "abd.shown"
 # What MLflow takes in one call.
 MANY_METRICS, MANY_PARAMS = 1000, 100
 
@@ -56,10 +57,10 @@ def sync(results: Path, reports: Path) -> None:
             known = _known(client, experiment)
             for record in collect(results, reports):
                 run = known.get(record.key)
-                if run is not None and run[1] == record.digest:
+                if run is not None and run.holds(record):
                     n_same += 1
                     continue
-                _send(client, experiment, record, run[0] if run else None)
+                _send(client, experiment, record, run)
                 n_sent += 1
     except (MlflowException, OSError) as error:
         raise AbdError(
@@ -94,30 +95,53 @@ def _experiment(client: MlflowClient) -> str:
     return str(found.experiment_id if found else client.create_experiment(name))
 
 
-def _known(client: MlflowClient, experiment: str) -> dict[str, tuple[str, str | None]]:
-    """Run id and digest of every run that is there, by key."""
-    known: dict[str, tuple[str, str | None]] = {}
+@dataclass(frozen=True)
+class _Known:
+    """A run that MLflow holds, and the digests of what it holds of it."""
+
+    run_id: str
+    digest: str | None = None
+    shown: str | None = None
+
+    def holds(self, record: RunRecord) -> bool:
+        return (self.digest, self.shown) == (record.digest, record.shown)
+
+
+def _known(client: MlflowClient, experiment: str) -> dict[str, _Known]:
+    """The runs that are there, by key."""
+    known: dict[str, _Known] = {}
     token = None
     while True:
         page = client.search_runs([experiment], max_results=1000, page_token=token)
         for run in page:
             tags = run.data.tags
             if KEY in tags:
-                known[tags[KEY]] = (run.info.run_id, tags.get(DIGEST))
+                known[tags[KEY]] = _Known(
+                    run.info.run_id, tags.get(DIGEST), tags.get(SHOWN)
+                )
         token = page.token
         if not token:
             return known
 
 
 def _send(
-    client: MlflowClient, experiment: str, record: RunRecord, run_id: str | None
+    client: MlflowClient, experiment: str, record: RunRecord, run: _Known | None
 ) -> None:
-    """Send a run, all of it: what MLflow holds already leaves no second trace."""
+    """Send what a run lacks; what MLflow holds already leaves no second trace."""
+    if run is None:
+        tags: dict[str, Any] = {**record.tags, KEY: record.key}
+        run = _Known(client.create_run(experiment, tags=tags).info.run_id)
+    if run.digest != record.digest:
+        _send_values(client, run.run_id, record)
+    if run.shown != record.shown:
+        for folder, path, _ in record.artifacts:
+            client.log_artifact(run.run_id, path, folder or None)
+        client.set_tag(run.run_id, SHOWN, record.shown)
+
+
+def _send_values(client: MlflowClient, run_id: str, record: RunRecord) -> None:
     from mlflow.entities import Param, RunTag
 
-    if run_id is None:
-        tags: dict[str, Any] = {**record.tags, KEY: record.key}
-        run_id = client.create_run(experiment, tags=tags).info.run_id
     client.update_run(run_id, name=record.name)
     start = client.get_run(run_id).info.start_time
     params = [Param(k, v) for k, v in sorted(record.params.items())]
@@ -126,11 +150,9 @@ def _send(
     metrics = [*_metrics(record, start), *_system_metrics(record.system)]
     for i in range(0, len(metrics), MANY_METRICS):
         client.log_batch(run_id, metrics=metrics[i : i + MANY_METRICS])
-    for folder, path, _ in record.artifacts:
-        client.log_artifact(run_id, path, folder or None)
+    client.set_terminated(run_id)
     made = [RunTag(k, v) for k, v in record.made.items()]
     client.log_batch(run_id, tags=[*made, RunTag(DIGEST, record.digest)])
-    client.set_terminated(run_id)
 
 
 def _metrics(record: RunRecord, start: int) -> Iterator[Metric]:
@@ -151,11 +173,15 @@ def _metrics(record: RunRecord, start: int) -> Iterator[Metric]:
         yield Metric(name, value, start + last, last)
 
 
-def _system_metrics(samples: Iterable[dict[str, float]]) -> Iterator[Metric]:
-    """What the jobs took, under the names that the UI has a page for."""
+def _system_metrics(samples: Sequence[Mapping[str, float]]) -> Iterator[Metric]:
+    """What the jobs took, under the names that the UI has a page for.
+
+    A step is a second since the first sample: a job that adds to its samples moves none.
+    """
     from mlflow.entities import Metric
 
-    for step, sample in enumerate(samples):
+    for sample in samples:
+        step = round((sample["time"] - samples[0]["time"]) / 1000)
         for name, value in sample.items():
             if name != "time":
                 yield Metric(f"system/{name}", value, int(sample["time"]), step)

@@ -1,0 +1,56 @@
+"""What a user is shown of an error: all that says something, and no more."""
+
+import pytest
+
+from snakemake_logger_plugin_abd.wording import MEND, NO_ACCOUNT, worded
+
+COMMAND = """
+    shell:
+        exec abd teacher --config '{"a": 1}'
+        (command exited with non-zero exit code)"""
+HEAD = """Error in rule teacher:
+    message: {message}
+    log: logs/teacher.log (check log file(s) for error details)"""
+LOG = """
+Logfile logs/teacher.log:
+=====
+progress 1/4
+Traceback (most recent call last):
+  File "x.py", line 1, in <module>
+torch.OutOfMemoryError: CUDA out of memory.
+====="""
+
+
+def test_a_stage_that_crashed_keeps_its_log():
+    head = HEAD.format(message="None")
+    assert worded(head + COMMAND + LOG) == head + LOG
+
+
+def test_what_a_cluster_refuses_names_the_place_to_mend_it():
+    message = "SLURM sbatch failed. The error message was 'invalid partition: nowhere'."
+    call = f"{message}\n    sbatch call:\n        sbatch --parsable --wrap abd\nFor further"
+    shown = worded(HEAD.format(message=call) + COMMAND + "\nLogfile logs/t.log not found.")
+    assert "invalid partition: nowhere" in shown
+    assert "--parsable" not in shown
+    assert "abd teacher" not in shown
+    assert shown.endswith(MEND)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("No SLURM account given, trying to guess.", NO_ACCOUNT),
+        ("Unable to guess SLURM account. Trying to proceed without.", None),
+        ("Exception in run_job for rule teacher: x\nTraceback (most recent", None),
+        (
+            "Traceback (most recent call last):\n  a\nKeyError: 'b'",
+            "Traceback (most recent call last):\n  a\nKeyError: 'b'",
+        ),
+        (
+            "WorkflowError:\nAt least one job did not complete",
+            "WorkflowError:\nAt least one job did not complete",
+        ),
+    ],
+)
+def test_single_messages(text, shown):
+    assert worded(text) == shown
