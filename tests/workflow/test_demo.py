@@ -104,16 +104,37 @@ def test_the_accepted_branch(copied):
 REPORT = {"report": 1, "summary": 1, "all": 1}
 
 
+ABD = {"distill_searched": 1, "retrospect_abd": 1, "evaluate": 1}
+SEARCH = {"vaccine": 1, "score": 1, **ABD}
+STUDENTS = {"surrogate": 1, "distill_plain": 1, **SEARCH, "evaluate": 2}
+TEACHER = {"teacher": 1, "evaluate_teacher": 1, **STUDENTS}
+
+
+def _digits(section, **changes):
+    return {section: {"by_dataset": {"digits": changes}}}
+
+
 @pytest.mark.parametrize(
     ("changes", "jobs"),
     [
-        ({"retrospect": {"rounds": 3}}, {"retrospect_abd": 1, "evaluate": 1, **REPORT}),
+        ({"fetch": {"by_dataset": {"digits": {"mean": [0.3, 0.3, 0.3]}}}}, TEACHER),
+        (_digits("patches", n=95), {"patches": 1, **STUDENTS}),
+        ({"poison": {"rate": 0.2}}, {"poison": 1, **TEACHER}),
+        ({"teacher": {"lr": 0.05}}, TEACHER),
+        (_digits("surrogate", warm={"ood": 3, "clean": 4}), STUDENTS),
+        ({"vaccine": {"threshold": 0.5}}, SEARCH),
+        ({"distill": {"guard": {"suspicious_weight": 0.2}}}, ABD),
+        (_digits("distill", ood={"lr": 0.01}), STUDENTS),
+        (_digits("distill", clean={"lr": 0.01}), {}),
+        ({"retrospect": {"rounds": 3}}, {"retrospect_abd": 1, "evaluate": 1}),
         ({"experiments": {"demo": {"title": "another"}}}, {"report": 1, "all": 1}),
-        ({"vaccine": {"threshold": 0.5}}, {"vaccine": 1, "score": 1, "distill_searched": 1, "retrospect_abd": 1, "evaluate": 1, **REPORT}),
     ],
-)  # fmt: skip
+)
 def test_an_edit_plans_what_it_concerns(copied, changes, jobs):
+    """One value of every stage; what trains is trained again only for what shapes it."""
     copied.edit(changes)
+    if "evaluate" in jobs:
+        jobs = {**jobs, **REPORT}
     assert copied.planned() == jobs
 
 
