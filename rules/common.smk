@@ -30,6 +30,7 @@ from abd.config.paths import (
 )
 from abd.digest import report_digest
 from abd.errors import AbdError
+from abd.stages.forward import forward_signals
 from abd.storage.commit import described_commit
 
 min_version("9.27")
@@ -80,6 +81,9 @@ os.environ["ABD_PLAN"] = freeze(config)
 envvars:
     "ABD_PLAN",
 
+
+if not is_first:
+    forward_signals()
 
 # Once, like the params: a job that runs later is of the code that it was planned with.
 os.environ.setdefault("ABD_COMMIT", described_commit() if is_first else "")

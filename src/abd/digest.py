@@ -31,6 +31,7 @@ NOT_NUMERIC = (
     "abd.sources",
     "abd.stages",
     "abd.stages.drive",
+    "abd.stages.forward",
     "abd.stages.gpu",
     "abd.stages.job",
     "abd.stages.memory",

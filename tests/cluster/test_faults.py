@@ -45,6 +45,13 @@ def _abd(workflow):
     raise AssertionError("no process of abd trains a teacher")
 
 
+def _waits(process, number):
+    """Whether a signal waits for a process that was stopped."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    masks = (line.split()[1] for line in status.splitlines() if line[3:6] == "Pnd")
+    return any(int(mask, 16) >> (number - 1) & 1 for mask in masks)
+
+
 @pytest.fixture
 def faulty(small, slurm):
     """A run of the teacher that is under way: the submission and its job."""
@@ -172,7 +179,10 @@ def test_time_limit(small, slurm, reference):
     target = (*limit, "--", METRICS)
     with submitted(small, slurm, *target, checkpoint_seconds=3600) as run:
         _training(slurm, small, saved=False)
-        _abd(small).suspend()  # until Slurm, a minute later, wakes it to end it
+        abd = _abd(small)
+        abd.suspend()  # a minute without work, until it is told to end
+        until(lambda: _waits(abd, signal.SIGTERM), "the time limit")
+        abd.resume()
         run.finish()
     _same(small, reference)
     states = [state for (state,) in _attempts(slurm, first, "State")]
