@@ -2,6 +2,7 @@
 
 import signal
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -50,6 +51,16 @@ def _waits(process, number):
     status = Path(f"/proc/{process.pid}/status").read_text()
     masks = (line.split()[1] for line in status.splitlines() if line[3:6] == "Pnd")
     return any(int(mask, 16) >> (number - 1) & 1 for mask in masks)
+
+
+@contextmanager
+def _paused(workflow):
+    """Stop the process that trains; after the block it goes on when it is told to end."""
+    abd = _abd(workflow)
+    abd.suspend()
+    yield
+    until(lambda: _waits(abd, signal.SIGTERM), "the signal to end")
+    abd.resume()
 
 
 @pytest.fixture
@@ -145,7 +156,8 @@ def test_controller_away(faulty, slurm, reference):
 def test_interrupted(faulty, slurm, reference):
     """Ctrl-C cancels the jobs, which save; the next call goes on."""
     run, _, first = faulty
-    run.process.send_signal(signal.SIGINT)
+    with _paused(run.workflow):
+        run.process.send_signal(signal.SIGINT)
     assert run.process.wait(RUNTIME) != 0
     with submitted(run.workflow, slurm, "--", METRICS) as again:
         again.finish()
@@ -179,10 +191,8 @@ def test_time_limit(small, slurm, reference):
     target = (*limit, "--", METRICS)
     with submitted(small, slurm, *target, checkpoint_seconds=3600) as run:
         _training(slurm, small, saved=False)
-        abd = _abd(small)
-        abd.suspend()  # a minute without work, until it is told to end
-        until(lambda: _waits(abd, signal.SIGTERM), "the time limit")
-        abd.resume()
+        with _paused(small):  # a minute without work
+            pass
         run.finish()
     _same(small, reference)
     states = [state for (state,) in _attempts(slurm, first, "State")]
