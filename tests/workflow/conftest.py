@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,6 +128,13 @@ def clean_environment():
     """The environment without what its user, or an outer run of abd, has in it for these."""
     ours = ("ABD_", "MLFLOW_", "SNAKEMAKE_")
     return {k: v for k, v in os.environ.items() if not k.startswith(ours)}
+
+
+def free_port():
+    """A port of loopback that nothing listens on."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
 
 
 def copy_workflow(folder):

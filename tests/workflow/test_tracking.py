@@ -17,7 +17,13 @@ import pytest
 from filelock import FileLock
 
 from abd.storage.results import read_curve
-from tests.workflow.conftest import GRID, Workflow, clean_environment, make_workflow
+from tests.workflow.conftest import (
+    GRID,
+    Workflow,
+    clean_environment,
+    free_port,
+    make_workflow,
+)
 
 SEEDS = range(8)
 KILLS = 6
@@ -136,12 +142,6 @@ def test_every_metric_is_there_exactly_once(many):
     assert _found(many.folder / "mlflow.db") == _expected(many)
 
 
-def _free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
 @contextmanager
 def _server(folder, port):
     """An MLflow server with its database in `folder`."""
@@ -181,7 +181,7 @@ def _n_runs(folder):
 
 
 def test_a_server_that_dies_in_the_middle_and_comes_back(many, tmp_path):
-    port = _free_port()
+    port = free_port()
     environment = {
         "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{port}",
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",

@@ -7,7 +7,6 @@ the runs of another folder of the workflow, such as a finished demo.
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -20,16 +19,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.workflow.conftest import ROOT, Workflow, clean_environment
+from tests.workflow.conftest import ROOT, Workflow, clean_environment, free_port
 
 pytestmark = pytest.mark.browser
 SECONDS = 90
-
-
-def _free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 @pytest.fixture
@@ -45,7 +38,7 @@ def address(shown):
     ui = subprocess.Popen(
         [sys.executable, str(ROOT / "tools/run_ui.py")],
         cwd=shown.folder, start_new_session=True, text=True,
-        env={**clean_environment(), "ABD_UI_PORT": str(_free_port())},
+        env={**clean_environment(), "ABD_UI_PORT": str(free_port())},
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
