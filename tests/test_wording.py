@@ -1,7 +1,11 @@
 """What a user is shown of an error: all that says something, and no more."""
 
+from logging import WARNING, LogRecord
+from types import SimpleNamespace
+
 import pytest
 
+from snakemake_logger_plugin_abd import LogHandler
 from snakemake_logger_plugin_abd.wording import MEND, NO_ACCOUNT, worded
 
 COMMAND = """
@@ -54,3 +58,11 @@ def test_what_a_cluster_refuses_names_the_place_to_mend_it():
 )
 def test_single_messages(text, shown):
     assert worded(text) == shown
+
+
+def test_what_is_true_of_the_whole_run_is_said_once(capsys):
+    settings = SimpleNamespace(nocolor=True, dryrun=False)
+    handler = LogHandler(settings, None)
+    for text in ("No SLURM account given, trying to guess.", "a", "a") * 2:
+        handler.emit(LogRecord("snakemake", WARNING, __file__, 1, text, (), None))
+    assert capsys.readouterr().err.splitlines() == [NO_ACCOUNT, *"aaaa"]

@@ -17,10 +17,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import yaml
-from snakemake.utils import update_config
 
 from abd.config import load_params, load_plan
 from abd.config.cells import expand
+from abd.config.sections import merge
 from abd.report.summary import write_summary
 from abd.storage.commit import described_commit
 from abd.storage.files import write_json
@@ -60,8 +60,7 @@ def keep(part: str, settings: dict[str, object]) -> None:
     """Copy what the finished experiment `part` shows into its folder."""
     folder = KEPT / part
     folder.mkdir(parents=True, exist_ok=True)
-    params = load_params(Path("params.yaml"))
-    update_config(params, {**settings, "run": [part]})
+    params = merge(load_params(Path("params.yaml")), {**settings, "run": [part]})
     merged = Path("work", f"{part}.yaml")
     merged.write_text(yaml.safe_dump(params, sort_keys=False))
     write_summary(merged, PAPER, folder / "summary.json")

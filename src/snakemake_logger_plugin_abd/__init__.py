@@ -16,7 +16,7 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from snakemake_logger_plugin_abd.display import Bars, Display, Lines
-from snakemake_logger_plugin_abd.wording import worded
+from snakemake_logger_plugin_abd.wording import ONCE, worded
 
 __all__ = ["LogHandler"]
 
@@ -30,6 +30,7 @@ class LogHandler(LogHandlerBase):  # type: ignore[misc]
         terminal = sys.stderr.isatty() and not self.common_settings.nocolor
         self.display: Display = Bars() if terminal else Lines()
         self.started: dict[int, float] = {}
+        self.said: set[str] = set()
 
     def emit(self, record: LogRecord) -> None:
         """Show one event."""
@@ -47,8 +48,10 @@ class LogHandler(LogHandlerBase):  # type: ignore[misc]
         ):
             text = self.format(record)
             shown = worded(text) if text and text != "None" else None
-            if shown:
+            if shown and shown not in self.said:
                 self.display.say(shown)
+            if shown in ONCE:
+                self.said.add(shown)
         if self.common_settings.dryrun:
             return
         fields = vars(record)

@@ -20,6 +20,8 @@ IN_VAIN = "Exception in run_job"
 GUESSING = "No SLURM account given, trying to guess."
 GUESSED = ("No account was given, not able to get", "Unable to guess SLURM account.")
 NO_ACCOUNT = "no slurm_account is set: jobs run under your cluster's default account"
+# Of the whole run, though said of every job that is handed over.
+ONCE = frozenset({NO_ACCOUNT})
 
 
 def worded(text: str) -> str | None:

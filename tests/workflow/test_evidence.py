@@ -1,0 +1,48 @@
+"""`make evidence` runs experiments under settings laid over params.yaml, and keeps what they show."""
+
+import json
+import sys
+
+import pytest
+import yaml
+
+from tests.workflow.conftest import GRID, ROOT
+
+COMMAND = (sys.executable, str(ROOT / "tools/run_evidence.py"))
+
+
+@pytest.fixture
+def settled(copied):
+    """A finished workflow, and a part of the evidence over the same models."""
+    settings = copied.folder / "reports/evidence/params.yaml"
+    settings.parent.mkdir()
+    part = {"title": "As finished", "grids": [GRID]}
+    settings.write_text(yaml.safe_dump({"experiments": {"part": part}}))
+    (copied.folder / "data").mkdir()
+    (copied.folder / "data/cifar10_jpeg.npz").touch()
+    return copied
+
+
+def test_keeps_table_records_figures_and_seconds(settled):
+    done = settled.run(*COMMAND, "part")
+    assert "start teacher" not in done.stderr
+    kept = settled.folder / "reports/evidence/part"
+    assert "As finished" in (kept / "table.md").read_text()
+    records = json.loads((kept / "summary.json").read_text())
+    assert {record["experiment"] for record in records} == {"part"}
+    assert {record["defense"] for record in records} >= {"none", "abd"}
+    assert (kept / "curves.png").read_bytes()[:4] == b"\x89PNG"
+    made = json.loads((kept / "made.json").read_text())
+    assert made["made"]["torch"]
+    assert made["seconds"]["teacher/digits/badnet_sq/wrn-10-1-t0"] > 0
+
+
+def test_refuses_in_one_line_what_it_cannot_run(settled):
+    unknown = settled.run(*COMMAND, "prat", check=False)
+    assert unknown.returncode == 1
+    assert unknown.stderr == "make evidence: expected some of part, got prat\n"
+    (settled.folder / "data/cifar10_jpeg.npz").unlink()
+    missing = settled.run(*COMMAND, check=False)
+    assert missing.returncode == 1
+    assert missing.stderr.startswith("make evidence: data/cifar10_jpeg.npz: expected")
+    assert missing.stderr.count("\n") == 1
