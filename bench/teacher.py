@@ -46,7 +46,7 @@ def ours(dtype: str, n_images: int = N_TIMED) -> Step:
         seed=0, batch=BATCH, crop_pad=4, hflip=True,
         judge=lambda net: {}, select_best=False,
     )  # fmt: skip
-    return lambda: [r.values for r in training.run(training.position + 1)]
+    return lambda: [r.values for r in training.run(training.position + 1) if r]
 
 
 class Images(Dataset[tuple[torch.Tensor, int]]):

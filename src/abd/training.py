@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -21,11 +22,22 @@ from abd.state import State
 Craft = Callable[[nn.Module, Tensor, Tensor, torch.Generator], Tensor]
 
 
+@dataclass
+class _Pass:
+    """An epoch under way: its draws, its batches, how many are done, their losses' sum."""
+
+    stream: torch.Generator
+    batches: tuple[Tensor, ...]
+    loss: Tensor
+    done: int = 0
+
+
 class Training:
     """Trains a network on pixels (N, 3, H, W) uint8 and labels (N,) with cross-entropy.
 
     One epoch is a shuffled pass with random crops (and flips), the last incomplete
-    batch dropped. `position` counts epochs, the learning rate follows it. `judge` gives
+    batch dropped. `position` counts epochs, the learning rate follows it; the state can be
+    saved between any two batches. `judge` gives
     an epoch's figures; with `select_best` the weights of the epoch with the highest "acc",
     and of several such with the highest "asr", are kept in `best_net`, else those of the
     last. With `craft` the network learns from what that makes of each batch: adversarial
@@ -60,16 +72,25 @@ class Training:
         self.judge, self.select_best = judge, select_best
         self.craft = craft
         self.position = 0
+        self._pass: _Pass | None = None
         self.best = [-1.0, 0.0]
         self.best_net: dict[str, Tensor] = {}
 
-    def run(self, stop: int) -> Iterator[Record]:
-        """Train until `position` is `stop`, yielding one record per epoch.
+    def run(self, stop: int) -> Iterator[Record | None]:
+        """Train until `position` is `stop`, yielding after each batch, and each epoch.
 
-        Raises AbdError where the loss is no longer finite.
+        Yields one record per epoch, else None. Raises AbdError where the loss is no longer
+        finite.
         """
         while self.position < stop:
-            values = {"loss": self._epoch(), **self.judge(self.net)}
+            self.net.train()
+            self.spec.set_lr(self.optimizer, self.position)
+            self._pass = epoch = self._pass or self._begun()
+            while epoch.done < len(epoch.batches):
+                self._step(epoch)
+                yield None
+            values = {"loss": self._mean_loss(epoch), **self.judge(self.net)}
+            self._pass = None
             self.position += 1
             merit = [values.get("acc", 0.0), values.get("asr", 0.0)]
             if merit > self.best or not self.select_best:
@@ -77,27 +98,30 @@ class Training:
                 self.best_net = {k: v.clone() for k, v in self.net.state_dict().items()}
             yield Record(self.position, values)
 
-    def _epoch(self) -> float:
-        self.net.train()
-        self.spec.set_lr(self.optimizer, self.position)
+    def _begun(self) -> _Pass:
         stream = torch_stream(self.seed, "training", self.position)
         order = torch.randperm(len(self.pixels), generator=stream)
-        n_batches = len(order) // self.batch
-        total = torch.zeros((), device=self.pixels.device)
-        order = order[: n_batches * self.batch].to(self.pixels.device)
-        for idx in order.split(self.batch):
-            pixels = random_crop(self.pixels[idx], self.crop_pad, stream)
-            if self.hflip:
-                pixels = random_hflip(pixels, stream)
-            if self.craft is not None:
-                pixels = self.craft(self.net, pixels, self.labels[idx], stream)
-            self.optimizer.zero_grad(set_to_none=True)
-            loss = F.cross_entropy(self.net(self.normalize(pixels)), self.labels[idx])
-            loss.backward()
-            self.optimizer.step()
-            total += loss.detach()
-        mean = total.item() / n_batches
-        if not torch.isfinite(total):
+        n = len(order) // self.batch * self.batch
+        batches = order[:n].to(self.pixels.device).split(self.batch)
+        return _Pass(stream, batches, torch.zeros((), device=self.pixels.device))
+
+    def _step(self, epoch: _Pass) -> None:
+        idx = epoch.batches[epoch.done]
+        pixels = random_crop(self.pixels[idx], self.crop_pad, epoch.stream)
+        if self.hflip:
+            pixels = random_hflip(pixels, epoch.stream)
+        if self.craft is not None:
+            pixels = self.craft(self.net, pixels, self.labels[idx], epoch.stream)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = F.cross_entropy(self.net(self.normalize(pixels)), self.labels[idx])
+        loss.backward()
+        self.optimizer.step()
+        epoch.loss += loss.detach()
+        epoch.done += 1
+
+    def _mean_loss(self, epoch: _Pass) -> float:
+        mean = epoch.loss.item() / epoch.done
+        if not torch.isfinite(epoch.loss):
             raise AbdError(
                 f"training: expected a finite loss, got {mean} in epoch {self.position}; "
                 "lower the learning rate"
@@ -105,11 +129,15 @@ class Training:
         return mean
 
     def state(self) -> State:
-        """The complete state: network, optimizer, best network, position."""
+        """The complete state: network, optimizer, best network, position, epoch under way."""
         state = State(values={"position": self.position, "best": self.best})
         state.put_net("net", self.net)
         state.put("best", self.best_net)
         state.put_optimizer("optimizer", self.optimizer)
+        if self._pass is not None:
+            state.values["done"] = self._pass.done
+            stream = self._pass.stream.get_state()
+            state.put("epoch", {"stream": stream, "loss": self._pass.loss})
         return state
 
     def load(self, state: State) -> None:
@@ -118,3 +146,9 @@ class Training:
         state.get_net("net", self.net)
         self.best_net = state.get("best")
         state.get_optimizer("optimizer", self.optimizer)
+        self._pass = None
+        if "done" in state.values:
+            self._pass = self._begun()
+            self._pass.done = state.values["done"]
+            self._pass.stream.set_state(state.tensors["epoch/stream"])
+            self._pass.loss.copy_(state.tensors["epoch/loss"])

@@ -62,6 +62,7 @@ class Driver:
         self.path = job.work / "checkpoint.safetensors"
         self._marked: list[str] = []
         self._said = time.monotonic()
+        self._line = ""
         self._saved = time.monotonic()
         self._shown: dict[str, float] = {}
         self._resume()
@@ -136,7 +137,10 @@ class Driver:
             f"{k} {100 * v:.1f} %" if k in ("acc", "asr") else f"{k} {v:.4g}"
             for k, v in sorted(self._shown.items(), reverse=True)
         )
-        say(f"progress {self.run.position}/{self.total}  {shown}")
+        line = f"progress {self.run.position}/{self.total}  {shown}"
+        if due or line != self._line:  # a teacher's position stays while an epoch lasts
+            say(line)
+        self._line = line
 
     def _save(self) -> None:
         self._write(self.path)

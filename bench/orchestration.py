@@ -1,0 +1,56 @@
+"""What Snakemake, and a process for every job, cost the demo."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench.timing import Figure
+
+ROOT = Path(__file__).parents[1]
+READ = ("params.yaml", "reports/paper.yaml")
+START = "import abd.stages.distill, abd.stages.watch"  # what most jobs import
+N_STARTS = 3
+
+
+def orchestration() -> Figure:
+    """The demo from scratch, one job at a time, against what its stages do by themselves."""
+    with TemporaryDirectory() as folder:
+        for name in READ:
+            (Path(folder) / name).parent.mkdir(exist_ok=True)
+            shutil.copyfile(ROOT / name, Path(folder) / name)
+        snakemake = ["snakemake", "--snakefile", str(ROOT / "Snakefile")]
+        wall = _seconds([*snakemake, "--directory", folder, "-c1", "demo"])
+        jobs = [_of_a_job(path) for path in Path(folder, "benchmarks").rglob("*.tsv")]
+    start = statistics.median(
+        _seconds([sys.executable, "-c", START]) for _ in range(N_STARTS)
+    )
+    work = sum(jobs) - len(jobs) * start
+    return Figure(
+        "orchestration",
+        wall,
+        "s",
+        "its stages' own work",
+        work,
+        wall / work,
+        1.25,
+        {"jobs": len(jobs), "starts": len(jobs) * start, "snakemake": wall - sum(jobs)},
+    )
+
+
+def _seconds(command: list[str]) -> float:
+    before = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True)
+    return time.perf_counter() - before
+
+
+def _of_a_job(benchmark: Path) -> float:
+    with benchmark.open() as file:
+        (row,) = csv.DictReader(file, delimiter="\t")
+    return float(row["s"])
