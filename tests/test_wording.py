@@ -30,14 +30,29 @@ def test_a_stage_that_crashed_keeps_its_log():
     assert worded(head + COMMAND + LOG) == head + LOG
 
 
-def test_what_a_cluster_refuses_names_the_place_to_mend_it():
-    message = "SLURM sbatch failed. The error message was 'invalid partition: nowhere'."
-    call = f"{message}\n    sbatch call:\n        sbatch --parsable --wrap abd\nFor further"
-    shown = worded(HEAD.format(message=call) + COMMAND + "\nLogfile logs/t.log not found.")
-    assert "invalid partition: nowhere" in shown
-    assert "--parsable" not in shown
-    assert "abd teacher" not in shown
-    assert shown.endswith(MEND)
+DETAILS = "For further error details see the cluster/cloud log and the log files."
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (
+            "SLURM sbatch failed. The error message was 'sbatch: error: invalid partition "
+            "specified: nowhere\nsbatch: error: Batch job submission failed: Invalid "
+            f"partition name specified'.\n    sbatch call:\n        sbatch --wrap abd\n{DETAILS}",
+            "invalid partition specified: nowhere; Batch job submission failed: Invalid "
+            "partition name specified",
+        ),
+        (
+            "Job submission failed with exception: The given account nobody appears to be "
+            f"invalid. Available accounts:\nroot, ml{DETAILS}",
+            "The given account nobody appears to be invalid. Available accounts: root, ml",
+        ),
+    ],
+)
+def test_what_a_cluster_refuses_is_a_line_that_names_the_place_to_mend_it(message, reason):
+    shown = worded(HEAD.format(message=message) + COMMAND + "\nLogfile t.log not found.")
+    assert shown == f"The cluster refuses jobs: {reason}. {MEND}"
 
 
 @pytest.mark.parametrize(
@@ -63,6 +78,8 @@ def test_single_messages(text, shown):
 def test_what_is_true_of_the_whole_run_is_said_once(capsys):
     settings = SimpleNamespace(nocolor=True, dryrun=False)
     handler = LogHandler(settings, None)
-    for text in ("No SLURM account given, trying to guess.", "a", "a") * 2:
+    refusal = HEAD.format(message="Job submission failed with exception: no. ")
+    for text in ("No SLURM account given, trying to guess.", refusal, "a", "a") * 2:
         handler.emit(LogRecord("snakemake", WARNING, __file__, 1, text, (), None))
-    assert capsys.readouterr().err.splitlines() == [NO_ACCOUNT, *"aaaa"]
+    said = capsys.readouterr().err.splitlines()
+    assert said == [NO_ACCOUNT, f"The cluster refuses jobs: no. {MEND}", *"aaaa"]

@@ -16,7 +16,7 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from snakemake_logger_plugin_abd.display import Bars, Display, Lines
-from snakemake_logger_plugin_abd.wording import ONCE, worded
+from snakemake_logger_plugin_abd.wording import concerns_all, worded
 
 __all__ = ["LogHandler"]
 
@@ -50,7 +50,7 @@ class LogHandler(LogHandlerBase):  # type: ignore[misc]
             shown = worded(text) if text and text != "None" else None
             if shown and shown not in self.said:
                 self.display.say(shown)
-            if shown in ONCE:
+            if shown and concerns_all(shown):
                 self.said.add(shown)
         if self.common_settings.dryrun:
             return

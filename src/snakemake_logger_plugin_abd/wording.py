@@ -10,9 +10,15 @@ LOGS = "\nLogfile "
 COMMAND = re.compile(
     r"\n {4}shell:\n.*?\(command exited with non-zero exit code\)", re.DOTALL
 )
-# Where a cluster refuses a job, its reason is what counts.
-REFUSED = ("SLURM sbatch failed", "Job submission failed")
-SBATCH = re.compile(r"\n {4}sbatch call:\n.*?\n(?=\S|$)", re.DOTALL)
+# Where a cluster refuses a job, its reason is what counts, and it is the same for every job
+# and every retry.
+REFUSED = re.compile(
+    r"message: (?:SLURM sbatch failed\. The error message was"
+    r"|Job submission failed with exception:) (.*?)"
+    r"\s*(?:\n {4}[a-z ]+:|For further error details|\Z)",
+    re.DOTALL,
+)
+SBATCH = "sbatch: error: "
 MEND = "Partition, account and type of GPU are set in profiles/slurm/config.yaml."
 # Of a job that could not be handed over: a traceback of Snakemake; its error says the same.
 IN_VAIN = "Exception in run_job"
@@ -20,8 +26,6 @@ IN_VAIN = "Exception in run_job"
 GUESSING = "No SLURM account given, trying to guess."
 GUESSED = ("No account was given, not able to get", "Unable to guess SLURM account.")
 NO_ACCOUNT = "no slurm_account is set: jobs run under your cluster's default account"
-# Of the whole run, though said of every job that is handed over.
-ONCE = frozenset({NO_ACCOUNT})
 
 
 def worded(text: str) -> str | None:
@@ -32,6 +36,12 @@ def worded(text: str) -> str | None:
         return None
     error, logs, rest = text.partition(LOGS)
     error = COMMAND.sub("", error)
-    if any(words in error for words in REFUSED):
-        return f"{SBATCH.sub(chr(10), error).rstrip()}\n{MEND}"  # it has not run: no log
+    if refused := REFUSED.search(error):
+        reason = refused[1].strip("'. ").removeprefix(SBATCH).replace(f"\n{SBATCH}", "; ")
+        return f"The cluster refuses jobs: {' '.join(reason.split())}. {MEND}"
     return f"{error}{logs}{rest}"
+
+
+def concerns_all(text: str) -> bool:
+    """Whether a message, as it is shown, holds for the whole run: it is said once."""
+    return text == NO_ACCOUNT or text.endswith(MEND)
