@@ -20,7 +20,7 @@ N_STARTS = 3
 
 
 def orchestration() -> Figure:
-    """The demo from scratch, one job at a time, against what its stages do by themselves."""
+    """The demo from scratch, one job at a time, against its stages' own work."""
     with TemporaryDirectory() as folder:
         for name in READ:
             (Path(folder) / name).parent.mkdir(exist_ok=True)

@@ -129,7 +129,7 @@ class Training:
         return mean
 
     def state(self) -> State:
-        """The complete state: network, optimizer, best network, position, epoch under way."""
+        """The complete state: network, optimizer, best network, and how far it got."""
         state = State(values={"position": self.position, "best": self.best})
         state.put_net("net", self.net)
         state.put("best", self.best_net)

@@ -19,8 +19,10 @@ from abd.sources.ood import OodSource
 from abd.stages.distilling import load_teacher, make_source, new_student
 from abd.stages.job import Job, run_job
 from abd.stages.load import use_numerics
-from abd.storage.checkpoints import read_state, read_tensors, write_state
+from abd.state import State
+from abd.storage.checkpoints import read_state, read_tensors
 from abd.storage.files import sha256
+from abd.storage.working import WorkingCheckpoints
 from tests.workflow.test_demo import KEY, TOTAL
 
 PLAIN = Path(f"results/distill/{KEY}/plain")
@@ -249,9 +251,8 @@ def test_a_mark_of_another_job_is_not_taken_for_this_ones(inside, tmp_path, capf
             time.sleep(0.005)
         running.terminate()
         running.wait(60)
-    state = read_state(work / "lambda.safetensors")
-    state.values["driver"]["key"] = "another"
-    write_state(work / "lambda.safetensors", state)
+    another = WorkingCheckpoints(work, "another")
+    another.mark("lambda", State())
     assert _again(folder, "distill") == _made("distill")
     assert "is of other params, code or inputs" in capfd.readouterr().err
     assert not list(work.iterdir())

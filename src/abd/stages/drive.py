@@ -11,19 +11,19 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from abd.errors import AbdError, Interrupted
 from abd.history import Record
 from abd.stages.job import Job, say
 from abd.state import State
-from abd.storage.checkpoints import read_state, write_state
+from abd.storage.working import WorkingCheckpoints
 
 Observe = Callable[[int], Mapping[str, float]]
 
 CHECKPOINT_SECONDS = 120.0
 PROGRESS_SECONDS = 1.0
+HISTORY = "history"  # the name of the history among a state's values
 
 
 class Run(Protocol):
@@ -59,8 +59,7 @@ class Driver:
         self.total = total
         self.observe = observe
         self.history: list[Record] = []
-        self.path = job.work / "checkpoint.safetensors"
-        self._marked: list[str] = []
+        self._kept = WorkingCheckpoints(job.work, job.key)
         self._said = time.monotonic()
         self._line = ""
         self._saved = time.monotonic()
@@ -87,21 +86,17 @@ class Driver:
 
     def mark(self, name: str) -> None:
         """Keep the state as it is now under a name; a stop does not lose it."""
-        self._write(self._marked_path(name))
-        self._marked.append(name)
+        self._kept.mark(name, self._whole_state())
 
     def marked(self, name: str) -> State:
         """Return the state that `mark` kept."""
-        state, _ = self._read(self._marked_path(name))
+        state = self._kept.marked(name)
+        del state.values[HISTORY]
         return state
 
     def done(self) -> None:
         """Remove what was kept for going on: the results are written."""
-        for path in (self.path, *map(self._marked_path, self._marked)):
-            path.unlink(missing_ok=True)
-
-    def _marked_path(self, name: str) -> Path:
-        return self.job.work / f"{name}.safetensors"
+        self._kept.clear()
 
     def _good_state(self) -> State:
         """The state of the run; AbdError where it is not finite."""
@@ -110,14 +105,15 @@ class Driver:
         if bad:
             raise AbdError(
                 f"{self.job.stage}: expected finite numbers at {self.run.position}/"
-                f"{self.total}, got NaN or inf in {bad[0]}; {self._kept()}; lower the "
-                "learning rate"
+                f"{self.total}, got NaN or inf in {bad[0]}; {self._saved_before()}; "
+                "lower the learning rate"
             )
         return state
 
-    def _kept(self) -> str:
-        if self.path.is_file():
-            return f"the last good state is kept in {self.path}"
+    def _saved_before(self) -> str:
+        path = self._kept.latest
+        if path.is_file():
+            return f"the last good state is kept in {path}"
         return "no state was saved before"
 
     def _note(self, record: Record | None) -> None:
@@ -143,42 +139,25 @@ class Driver:
         self._line = line
 
     def _save(self) -> None:
-        self._write(self.path)
+        self._kept.save(self._whole_state())
         self._saved = time.monotonic()
 
-    def _write(self, path: Path) -> None:
+    def _whole_state(self) -> State:
+        """The run's state, if it is good, and the history up to it."""
         state = self._good_state()
-        state.values["driver"] = {
-            "key": self.job.key,
-            "history": [[r.step, r.values] for r in self.history],
-            "marked": self._marked,
-        }
-        write_state(path, state)
+        state.values[HISTORY] = [[r.step, r.values] for r in self.history]
+        return state
 
     def _resume(self) -> None:
-        if not self.path.is_file():
+        state, complaints = self._kept.load()
+        for complaint in complaints:
+            say(f"working checkpoint discarded: {complaint}")
+        if state is None:
             return
-        try:
-            state, own = self._read(self.path)
-            for name in own["marked"]:
-                self._read(self._marked_path(name))
-        except AbdError as error:
-            say(f"working checkpoint discarded: {error}")
-            for path in self.job.work.glob("*.safetensors"):
-                path.unlink()
-            return
+        history = state.values.pop(HISTORY)
         self.run.load(state)
-        self.history = [Record(step, values) for step, values in own["history"]]
-        self._marked = own["marked"]
+        self.history = [Record(step, values) for step, values in history]
         say(f"going on from the working checkpoint at {self.run.position}/{self.total}")
-
-    def _read(self, path: Path) -> tuple[State, dict[str, Any]]:
-        """A kept state and what was noted with it; AbdError where it is not this job's."""
-        state = read_state(path)
-        own: dict[str, Any] = state.values.pop("driver", {})
-        if own.get("key") != self.job.key:
-            raise AbdError(f"{path} is of other params, code or inputs")
-        return state, own
 
 
 @contextmanager
