@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from abd import __version__
 from abd.errors import AbdError, Interrupted
 from abd.stages import STAGES, Stage
 
+if TYPE_CHECKING:  # the command starts without what only some of it needs
+    from abd.config import Plan
+
 EVIDENCE = Path("reports/evidence/params.yaml")
+MENDS = {
+    "damaged": "make a damaged file anew with snakemake -R FILE -- FILE",
+    "missing": "snakemake makes anew what is missing",
+    "stale": "snakemake makes anew what is stale",
+    "foreign": "delete or move what is foreign",
+}
 EX_TEMPFAIL = 75  # sysexits.h: stopped by a signal, start again to go on
 
 EXAMPLES = """\
@@ -20,6 +31,7 @@ examples:
   abd show                      print the tables of what params.yaml asks for
   abd report --experiment NAME  write a page of what has run so far
   abd track sync                send finished runs to MLflow
+  abd verify                    say which results are damaged, stale, foreign or orphaned
   abd prune                     list outputs that no experiment asks for any more
   abd teacher --help            what a single stage takes (the rules call these)
 """
@@ -90,17 +102,15 @@ def _parser() -> argparse.ArgumentParser:
     prune = commands.add_parser(
         "prune", help="list outputs that no experiment asks for, and delete them"
     )
-    prune.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE")
-    prune.add_argument(
-        "--configfile",
-        type=Path,
-        nargs="*",
-        default=[path for path in (EVIDENCE,) if path.is_file()],
-        metavar="FILE",
-        help=f"laid over it in other runs, each by itself: {EVIDENCE} if left out",
-    )
+    _add_all_params(prune)
     prune.add_argument("--yes", action="store_true", help="delete what is listed")
     prune.set_defaults(call=_prune)
+
+    verify = commands.add_parser(
+        "verify", help="check every result against its record and the params"
+    )
+    _add_all_params(verify)
+    verify.set_defaults(call=_verify)
 
     track = commands.add_parser("track", help="send finished runs to MLflow")
     actions = track.add_subparsers(title="actions", metavar="ACTION", required=True)
@@ -109,6 +119,18 @@ def _parser() -> argparse.ArgumentParser:
     sync.add_argument("--reports", type=Path, default=Path("reports"), metavar="FOLDER")
     sync.set_defaults(call=_sync)
     return parser
+
+
+def _add_all_params(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE")
+    command.add_argument(
+        "--configfile",
+        type=Path,
+        nargs="*",
+        default=[path for path in (EVIDENCE,) if path.is_file()],
+        metavar="FILE",
+        help=f"laid over it in other runs, each by itself: {EVIDENCE} if left out",
+    )
 
 
 def _add_paper(command: argparse.ArgumentParser) -> None:
@@ -208,18 +230,24 @@ def _show(arguments: argparse.Namespace) -> None:
     )
 
 
-def _prune(arguments: argparse.Namespace) -> None:
+def _plans(arguments: argparse.Namespace) -> list[Plan]:
+    """The plan of params.yaml, and of it with each other file laid over it."""
     from abd.config import load_params, make_plan
-    from abd.config.cells import expand
     from abd.config.sections import merge
-    from abd.storage.pruning import delete, unasked
 
     params = load_params(arguments.params)
     others = [merge(params, load_params(path)) for path in arguments.configfile]
+    return [make_plan(raw) for raw in (params, *others)]
+
+
+def _prune(arguments: argparse.Namespace) -> None:
+    from abd.config.cells import expand
+    from abd.storage.pruning import delete, unasked
+
     experiments = {
         name: experiment
-        for raw in (params, *others)
-        for name, experiment in make_plan(raw).top.experiments.items()
+        for plan in _plans(arguments)
+        for name, experiment in plan.top.experiments.items()
     }
     cells = [cell for experiment in experiments.values() for cell in expand(experiment)]
     root = Path()
@@ -235,6 +263,21 @@ def _prune(arguments: argparse.Namespace) -> None:
         print(f"{what}; abd prune --yes deletes them")
     else:
         print("nothing to prune: an experiment asks for every output")
+
+
+def _verify(arguments: argparse.Namespace) -> None:
+    from abd.config.asked import asked_jobs
+    from abd.storage.verifying import verify
+
+    n_files, findings = verify(Path(), asked_jobs(_plans(arguments)))
+    for finding in findings:
+        print(f"{finding.kind:8}  {finding.path}: {finding.what}")
+    counts = Counter(finding.kind for finding in findings)
+    told = ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items()))
+    print(f"{n_files} file(s) below results/ checked: {told or 'all as recorded'}")
+    if wrong := counts.keys() - {"orphaned"}:
+        mends = [MENDS[kind] for kind in MENDS if kind in wrong]
+        raise AbdError(f"verify: {'; '.join(mends)}")
 
 
 def _sync(arguments: argparse.Namespace) -> None:

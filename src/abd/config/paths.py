@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from functools import cache
 from pathlib import PurePosixPath
+from string import Formatter
 
 from abd.config.cells import GUARDS, Cell
 from abd.config.schema import Settings
@@ -187,6 +188,18 @@ def _cell_files(cell: Cell) -> list[str]:
         folder = folder.format(**asdict(cell), guard=guard)
         files += [f"{folder}/{name}" for name in names]
     return files
+
+
+def stage_folders(cell: Cell) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Of every job that a cell's student comes from: folder, stage and wildcards."""
+    for entry, guard in _stages(cell):
+        folder, _ = FILES[entry]
+        of_cell = {**{k: str(v) for k, v in asdict(cell).items()}, "guard": guard}
+        names = {name for _, name, _, _ in Formatter().parse(folder) if name}
+        wildcards = {k: v for k, v in of_cell.items() if k in names}
+        if entry == "retrospect_abd":  # a file more of the same job
+            continue
+        yield folder.format(**of_cell), entry.removesuffix("_teacher"), wildcards
 
 
 def _stages(cell: Cell) -> Iterator[tuple[str, str]]:

@@ -2,11 +2,13 @@
 
 Every stage leaves a `record.json` beside its outputs: the sha256 of its inputs and
 outputs, its slice of the params, the digest of its code, and versions. A stage that
-reads an artifact compares it with the record first.
+reads an artifact compares it with the record first. A record holds a sha256 of the rest
+of it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -15,7 +17,7 @@ from typing import Any
 
 from abd import __version__
 from abd.errors import AbdError
-from abd.storage.files import read_json, sha256, write_json
+from abd.storage.files import json_text, read_json, sha256, write_json
 
 NAME = "record.json"
 PACKAGES = ("numpy", "torch", "torchvision")
@@ -59,8 +61,27 @@ def write_record(
         },
         "machine": platform.machine(),
     }
+    record["sha256"] = _digest(record)
     for folder in {path.parent for path in outputs.values()}:
         write_json(folder / NAME, record)
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Read a record; AbdError where a single byte of it is not as it was written."""
+    record = read_json(path)
+    if not isinstance(record, dict) or "sha256" not in record:
+        raise AbdError(f"{path}: expected a record with its sha256, got none")
+    expected = record.pop("sha256")
+    if expected != _digest(record):
+        raise AbdError(f"{path}: expected a record of sha256 {expected}, got another")
+    if path.read_bytes() != json_text({**record, "sha256": expected}).encode():
+        raise AbdError(f"{path}: expected a record as it was written, got other spaces")
+    return record
+
+
+def _digest(record: Mapping[str, Any]) -> str:
+    """SHA-256 of what a record says."""
+    return hashlib.sha256(json_text(record).encode()).hexdigest()
 
 
 def check_artifact(path: Path) -> str:

@@ -1,0 +1,116 @@
+"""Whether everything below `results/` is what its records say, and is current."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from abd.errors import AbdError
+from abd.storage.files import sha256
+from abd.storage.records import NAME, read_record
+
+Kind = Literal["damaged", "missing", "stale", "foreign", "orphaned"]
+
+
+class Spec(Protocol):
+    """What a plan tells a job."""
+
+    @property
+    def config(self) -> str:
+        """Its slice of the params, as JSON."""
+        ...
+
+    @property
+    def code(self) -> str:
+        """The digest of its code."""
+        ...
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A file that is not as it should be, and what is wrong with it.
+
+    damaged: not the bytes that its stage wrote. missing: recorded, and not there. stale:
+    made from inputs, params or code that are others now. foreign: no stage wrote it.
+    orphaned: whole, and no experiment asks for it.
+    """
+
+    kind: Kind
+    path: Path
+    what: str
+
+
+def verify(root: Path, asked: Mapping[str, Sequence[Spec]]) -> tuple[int, list[Finding]]:
+    """Check every file below `root / "results"`; return their number and what was found.
+
+    asked: the specs of the jobs that plans ask for, by folder. Paths are relative to
+    `root`, as in the records.
+    """
+    files = sorted(
+        path.relative_to(root)
+        for path in (root / "results").rglob("*")
+        if path.is_symlink() or path.is_file()
+    )
+    folders: dict[Path, list[Path]] = {}
+    for path in files:
+        folders.setdefault(path.parent, []).append(path)
+    digest = cache(lambda path: sha256(root / path))
+    found = [
+        finding
+        for folder, own in folders.items()
+        for finding in _check(root, folder, own, asked.get(str(folder), ()), digest)
+    ]
+    return len(files), sorted(found, key=lambda finding: finding.path)
+
+
+def _check(
+    root: Path, folder: Path, files: list[Path], specs: Sequence[Spec], digest: Any
+) -> Iterator[Finding]:
+    record_path = folder / NAME
+    if record_path not in files:
+        yield from (
+            Finding("foreign", path, f"no {NAME} says what made it") for path in files
+        )
+        return
+    try:
+        record = read_record(root / record_path)
+    except (AbdError, OSError) as error:
+        yield Finding("damaged", record_path, str(error))
+        return
+    inputs, outputs = record["inputs"], record["outputs"]
+    made = record["config"], record["code"]
+    for name, expected in outputs.items():
+        path = folder / name
+        if path not in files:
+            yield Finding("missing", path, f"{record_path} names it")
+        elif (actual := _digest(path, digest)) != expected:
+            yield Finding(
+                "damaged", path, f"expected sha256 {expected[:12]}, got {actual[:12]}"
+            )
+    for path in files:
+        if path != record_path and path.name not in outputs:
+            yield Finding("foreign", path, f"{record_path} does not name it")
+    changed = [
+        name for name, expected in inputs.items() if _digest(Path(name), digest) != expected
+    ]
+    if changed:
+        yield Finding("stale", folder, f"made from another {', '.join(sorted(changed))}")
+    if not specs:
+        yield Finding("orphaned", folder, "no experiment asks for it")
+    elif not any(made == (json.loads(spec.config), spec.code) for spec in specs):
+        same_code = any(record["code"] == spec.code for spec in specs)
+        what = "params" if same_code else "code"
+        yield Finding("stale", folder, f"made with other {what} than are planned now")
+
+
+def _digest(path: Path, digest: Any) -> str:
+    """The sha256 of a file or folder; what is wrong where it cannot be read."""
+    try:
+        found: str = digest(path)
+    except OSError as error:
+        return f"({error.strerror})"
+    return found
