@@ -229,6 +229,32 @@ def test_a_stopped_stage_goes_on_with_the_same_bits(stage, kind, status, tmp_pat
     )
 
 
+LIMITED = """
+import resource, sys
+import abd.stages.distill, abd.stages.watch
+from abd.cli import main
+
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 40 * 2**20,) * 2)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.usefixtures("inside")
+def test_too_little_memory_is_said_in_one_line(tmp_path):
+    arguments = _command("distill", tmp_path / "again")[3:]
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    (line,) = [said for said in done.stderr.splitlines() if "progress" not in said]
+    assert line.startswith("abd: error: distill: expected enough memory, got: ")
+    assert not list((tmp_path / "again").glob("*.safetensors"))
+
+
 def test_a_checkpoint_of_another_job_is_discarded(inside, tmp_path, capfd):
     folder = tmp_path / "again"
     path = folder / "work" / "checkpoint.safetensors"

@@ -6,9 +6,10 @@ import hashlib
 import importlib
 import json
 import os
+import re
 import sys
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from abd.storage.records import check_artifact, write_record
 
 WORK = Path("work")
 RESULTS = Path("results")
+OUT_OF_MEMORY = re.compile("out of memory|can't allocate memory|not enough memory", re.I)
 
 
 class Given(dict[str, Path]):
@@ -91,7 +93,10 @@ def run_job(
     key = hashlib.sha256(text.encode()).hexdigest()
     module = importlib.import_module(f"abd.stages.{stage}")
     job = Job(stage, config, Given(inputs), outputs, key, options or {})
-    with sampled(job.samples, key) if job.samples else nullcontext():
+    with (
+        sampled(job.samples, key) if job.samples else nullcontext(),
+        _memory_in_words(stage),
+    ):
         facts = module.run(job)
     write_record(
         stage,
@@ -103,6 +108,21 @@ def run_job(
         planned=_planned(),
         key=key,
     )
+
+
+@contextmanager
+def _memory_in_words(stage: str) -> Iterator[None]:
+    """Say in one line that a job ran out of memory; torch has several errors for that."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        text = str(error).strip().partition("\n")[0]
+        if not isinstance(error, MemoryError) and not OUT_OF_MEMORY.search(text):
+            raise
+        raise AbdError(
+            f"{stage}: expected enough memory, got: {text}; what a working checkpoint "
+            "holds is kept: give the job more memory, or lower its batch or cache size"
+        ) from error
 
 
 def _planned() -> dict[str, str | None]:

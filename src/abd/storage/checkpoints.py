@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -22,7 +24,14 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], values: object = None)
     contiguous = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
     metadata = {VALUES: json.dumps(values, sort_keys=True)}
     with replacing(path) as temporary:
-        save_file(contiguous, temporary, metadata=metadata)
+        try:
+            save_file(contiguous, temporary, metadata=metadata)
+        except SafetensorError as error:
+            # A full disk is an error of the library's own, which tells the number in words.
+            if number := re.search(r"os error (\d+)", str(error)):
+                code = int(number[1])
+                raise OSError(code, os.strerror(code), str(path)) from None
+            raise
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -13,13 +14,34 @@ from typing import Any
 
 from abd.errors import AbdError
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+MAY_NOT = (errno.EROFS, errno.EACCES, errno.EPERM)
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path in the folder of `path`; sync it and rename it into place.
 
-    Where the block fails, the temporary file goes and `path` stays as it was.
+    Where the block fails, the temporary file goes and `path` stays as it was. Raises
+    AbdError where there is no room, or no permission to write there.
     """
+    try:
+        with _replacing(path) as temporary:
+            yield temporary
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            mend = "make room and start again: what was finished before is kept"
+        elif error.errno in MAY_NOT:
+            mend = "make its folder writable"
+        else:
+            raise
+        raise AbdError(
+            f"{path}: expected to write it, got {error.strerror}; {mend}"
+        ) from None
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)
