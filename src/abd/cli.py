@@ -31,6 +31,8 @@ examples:
   abd show                      print the tables of what params.yaml asks for
   abd report --experiment NAME  write a page of what has run so far
   abd track sync                send finished runs to MLflow
+  abd convert t.pt --net wrn-16-2 --classes 10 --out t.safetensors
+                                read weights that nobody vouches for, running none of it
   abd verify                    say which results are damaged, stale, foreign or orphaned
   abd prune                     list outputs that no experiment asks for any more
   abd teacher --help            what a single stage takes (the rules call these)
@@ -98,6 +100,19 @@ def _parser() -> argparse.ArgumentParser:
         "--finished", action="store_true", help="pass over what has not run yet"
     )
     show.set_defaults(call=_show)
+
+    convert = commands.add_parser(
+        "convert",
+        help="turn weights that nobody vouches for into safetensors",
+        description="Read the weights of a network from a file that nobody vouches for, "
+        "safetensors or of torch.save, and write them as safetensors. Nothing in the file "
+        "is run; it is refused where it holds anything but weights that fit the network.",
+    )
+    convert.add_argument("file", type=Path, metavar="FILE")
+    convert.add_argument("--net", required=True, metavar="NAME", help="as in params.yaml")
+    convert.add_argument("--classes", type=int, required=True, metavar="N")
+    convert.add_argument("--out", type=Path, required=True, metavar="FILE")
+    convert.set_defaults(call=_convert)
 
     prune = commands.add_parser(
         "prune", help="list outputs that no experiment asks for, and delete them"
@@ -228,6 +243,19 @@ def _show(arguments: argparse.Namespace) -> None:
         arguments.experiments,
         only_finished=arguments.finished,
     )
+
+
+def _convert(arguments: argparse.Namespace) -> None:
+    from abd.nets import build_net
+    from abd.storage.checkpoints import write_net
+    from abd.storage.foreign import read_foreign_net
+
+    if arguments.classes < 2:
+        raise AbdError(f"--classes: expected at least 2, got {arguments.classes}")
+    net = build_net(arguments.net, arguments.classes)
+    write_net(arguments.out, read_foreign_net(arguments.file, net))
+    n_weights = sum(tensor.numel() for tensor in net.state_dict().values())
+    print(f"written: {arguments.out}: {n_weights} numbers of a {arguments.net}")
 
 
 def _plans(arguments: argparse.Namespace) -> list[Plan]:

@@ -65,15 +65,24 @@ def write_net(path: Path, net: nn.Module) -> None:
 
 def read_net(path: Path, net: nn.Module) -> nn.Module:
     """Load weights into `net`; AbdError naming what is missing, extra or misshapen."""
-    tensors, _ = read_tensors(path)
+    return fit(path, read_tensors(path)[0], net)
+
+
+def fit(path: Path, tensors: dict[str, Tensor], net: nn.Module) -> nn.Module:
+    """Load `tensors`, which `path` held, into `net`.
+
+    Raises AbdError naming what is missing, extra, misshapen, of another kind of number, or
+    not finite.
+    """
     own = net.state_dict()
     wrong = [f"{name} missing" for name in own.keys() - tensors.keys()]
     wrong += [f"{name} extra" for name in tensors.keys() - own.keys()]
-    wrong += [
-        f"{name} {tuple(tensors[name].shape)} instead of {tuple(own[name].shape)}"
-        for name in own.keys() & tensors.keys()
-        if tensors[name].shape != own[name].shape
-    ]
+    for name in own.keys() & tensors.keys():
+        given, wanted = tensors[name], own[name]
+        if given.shape != wanted.shape:
+            wrong.append(f"{name} {tuple(given.shape)} instead of {tuple(wanted.shape)}")
+        elif given.is_floating_point() != wanted.is_floating_point():
+            wrong.append(f"{name} of {given.dtype} instead of {wanted.dtype}")
     if wrong:
         shown = ", ".join(sorted(wrong)[:5]) + (", ..." if len(wrong) > 5 else "")
         raise AbdError(f"{path}: expected weights that fit the network, got {shown}")

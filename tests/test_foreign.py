@@ -1,0 +1,125 @@
+"""Weights from anyone: hostile files are refused in a line, honest ones are read."""
+
+import ast
+import resource
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from abd.cli import main
+from abd.errors import AbdError
+from abd.nets import build_net
+from abd.seeding import torch_stream
+from abd.storage.foreign import read_foreign_net
+from tests.hostile import CORPUS
+
+ROOT = Path(__file__).parents[1]
+MEMORY = 2 * 2**30  # bytes that reading a file may take, a process of torch included
+
+
+def network(seed=0):
+    return build_net("wrn-10-1", 4, torch_stream(seed, "tests"))
+
+
+def test_the_corpus_is_large():
+    assert len(CORPUS) >= 40
+
+
+@pytest.mark.parametrize("name", CORPUS)
+def test_hostile_files_are_refused_in_one_line(name, tmp_path, capfd):
+    marker, net = tmp_path / "marker", network()
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    path = CORPUS[name](tmp_path, network(1).state_dict(), marker)
+    with pytest.raises(AbdError) as caught:
+        read_foreign_net(path, net)
+    said = str(caught.value)
+    assert said.startswith(f"{path}: expected ")
+    assert said.isprintable()
+    assert len(said) < 1000
+    assert "weights_only" not in said, "no advice to load it in another way"
+    assert not marker.exists()
+    assert sorted(p.name for p in tmp_path.iterdir()) in ([path.name], []), "nothing beside"
+    assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
+    assert capfd.readouterr().err == ""
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 < MEMORY
+
+
+def double(weights):
+    return {k: v.double() if v.is_floating_point() else v for k, v in weights.items()}
+
+
+HONEST = {
+    "torch.save": torch.save,
+    "before torch 1.6": lambda weights, path: torch.save(
+        weights, path, _use_new_zipfile_serialization=False
+    ),
+    "wrapped": lambda weights, path: torch.save(
+        {"epoch": 3, "state_dict": weights, "optimizer": {"lr": 0.1}}, path
+    ),
+    "DataParallel": lambda weights, path: torch.save(
+        {f"module.{name}": tensor for name, tensor in weights.items()}, path
+    ),
+    "parameters": lambda weights, path: torch.save(
+        {k: torch.nn.Parameter(v, requires_grad=False) for k, v in weights.items()}, path
+    ),
+    "double": lambda weights, path: torch.save(double(weights), path),
+    "safetensors": save_file,
+}
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_honest_files_are_read(name, tmp_path):
+    path = tmp_path / ("a.safetensors" if name == "safetensors" else "a.pth")
+    weights = network(1).state_dict()
+    HONEST[name](weights, path)
+    read = read_foreign_net(path, network()).state_dict()
+    assert all(torch.equal(read[k], v) for k, v in weights.items())
+
+
+def test_convert_writes_safetensors_or_says_what_is_wrong(tmp_path, capsys):
+    path, out = tmp_path / "teacher.pt", tmp_path / "teacher.safetensors"
+    weights = network(1).state_dict()
+    torch.save(weights, path)
+    command = ["convert", str(path), "--net", "wrn-10-1", "--out", str(out), "--classes"]
+    assert main([*command, "5"]) == 1
+    assert "linear.bias (4,) instead of (5,)" in capsys.readouterr().err
+    assert not out.exists()
+    assert main([*command, "4"]) == 0
+    assert capsys.readouterr().out.startswith(f"written: {out}: ")
+    assert all(torch.equal(t, weights[k]) for k, t in load_file(out).items())
+
+
+UNSAFE_MODULES = {"pickle", "cPickle", "dill", "joblib", "cloudpickle", "marshal", "shelve"}
+
+
+def unsafe(tree):
+    """Where a module could run what a file holds."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (a.name for a in node.names if a.name in UNSAFE_MODULES)
+        elif isinstance(node, ast.ImportFrom) and node.module in UNSAFE_MODULES:
+            yield node.module
+        elif isinstance(node, ast.keyword) and isinstance(node.value, ast.Constant):
+            if (node.arg, node.value.value) in (
+                ("allow_pickle", True),
+                ("weights_only", False),
+            ):
+                yield f"{node.arg}={node.value.value}"
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("torch.load"):
+            if "weights_only=True" not in ast.unparse(node):
+                yield ast.unparse(node)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("eval", "exec"):
+            yield ast.unparse(node)
+
+
+def test_no_code_of_ours_falls_back_to_unsafe_loading():
+    read = 0
+    for folder in ("src", "bench", "tools"):
+        for path in (ROOT / folder).rglob("*.py"):
+            found = list(unsafe(ast.parse(path.read_text())))
+            assert not found, (path, found)
+            read += 1
+    assert read > 100
+    assert list(unsafe(ast.parse("torch.load(p)"))), "the search finds what it looks for"
