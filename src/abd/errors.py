@@ -1,10 +1,5 @@
 """The errors abd shows its users: one line each, no traceback."""
 
-import re
-
-# Line breaks, other control characters, and what stands for bytes that are no UTF-8.
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-
 
 class AbdError(Exception):
     """Something the user can mend: what, where, expected, got, how to mend."""
@@ -15,7 +10,12 @@ class Interrupted(Exception):
 
 
 def printable(name: object) -> str:
-    """Text of a name or a path in one line: what cannot be printed is escaped."""
-    return _UNPRINTABLE.sub(
-        lambda match: match[0].encode("unicode_escape").decode("ascii"), str(name)
+    """Text of a name or a path in one line: what cannot be printed is escaped.
+
+    That is line breaks and other controls, those that reverse the order of letters among
+    them, characters that are none, and what stands for bytes that are no UTF-8.
+    """
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
+        for letter in str(name)
     )
