@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from bench.timing import Figure
 
 ROOT = Path(__file__).parents[1]
-READ = ("params.yaml", "reports/paper.yaml")
+WORKFLOW = ("Snakefile", "rules", "profiles", "params.yaml", "reports/paper.yaml")
 START = "import abd.stages.distill, abd.stages.watch"  # what most jobs import
 N_STARTS = 3
 
@@ -22,11 +22,11 @@ N_STARTS = 3
 def orchestration() -> Figure:
     """The demo from scratch, one job at a time, against its stages' own work."""
     with TemporaryDirectory() as folder:
-        for name in READ:
-            (Path(folder) / name).parent.mkdir(exist_ok=True)
-            shutil.copyfile(ROOT / name, Path(folder) / name)
-        snakemake = ["snakemake", "--snakefile", str(ROOT / "Snakefile")]
-        wall = _seconds([*snakemake, "--directory", folder, "-c1", "demo"])
+        for name in WORKFLOW:
+            source, copy = ROOT / name, Path(folder) / name
+            copy.parent.mkdir(exist_ok=True)
+            shutil.copytree(source, copy) if source.is_dir() else shutil.copy(source, copy)
+        wall = _seconds(["snakemake", "-c1", "demo"], folder)
         jobs = [_of_a_job(path) for path in Path(folder, "benchmarks").rglob("*.tsv")]
     start = statistics.median(
         _seconds([sys.executable, "-c", START]) for _ in range(N_STARTS)
@@ -44,9 +44,9 @@ def orchestration() -> Figure:
     )
 
 
-def _seconds(command: list[str]) -> float:
+def _seconds(command: list[str], folder: str | None = None) -> float:
     before = time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
     return time.perf_counter() - before
 
 

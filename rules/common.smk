@@ -11,6 +11,7 @@ import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
+import abd
 from abd.config import load_params, make_plan
 from abd.config.jobs import job_spec
 from abd.config.memory import memory_mb
@@ -53,6 +54,13 @@ def freeze(params):
 # cluster node, must see what the plan saw.
 is_first = "ABD_PARAMS" not in os.environ
 if is_first:
+    # A clone's rules with another clone's code would be neither's results.
+    ours, here = Path(abd.__file__).parent, Path(workflow.basedir, "src", "abd")
+    if here.is_dir() and not here.samefile(ours):
+        raise WorkflowError(
+            f"expected the code of this folder, {here}, got an environment with that of "
+            f"{ours}; say here: make env && source .venv/bin/activate"
+        )
     try:
         os.environ["ABD_PARAMS"] = freeze(load_params(Path("params.yaml")))
     except AbdError as error:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from snakemake_logger_plugin_abd import LogHandler
-from snakemake_logger_plugin_abd.wording import MEND, NO_ACCOUNT, worded
+from snakemake_logger_plugin_abd.wording import MEND, NO_ACCOUNT, NO_SLURM, worded
 
 COMMAND = """
     shell:
@@ -55,11 +55,33 @@ def test_what_a_cluster_refuses_is_a_line_that_names_the_place_to_mend_it(messag
     assert shown == f"The cluster refuses jobs: {reason}. {MEND}"
 
 
+def test_a_machine_without_slurm():
+    error = "[Errno 2] No such file or directory: 'sacct'"
+    message = f"Job submission failed with exception: {error}{DETAILS}"
+    shown = worded(HEAD.format(message=message) + COMMAND)
+    assert shown == f"The cluster refuses jobs: {error[:-1]}. {NO_SLURM}"
+
+
+def test_a_job_that_was_stopped_says_how_it_goes_on():
+    line = "retrospect: stopped by SIGINT at 470/496; start again to go on from there"
+    log = f"\nLogfile logs/r.log:\n====\nprogress 470/496\nabd: {line}\n====\n"
+    assert worded(HEAD.format(message="None") + COMMAND + log) == line
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
         ("No SLURM account given, trying to guess.", NO_ACCOUNT),
         ("Unable to guess SLURM account. Trying to proceed without.", None),
+        (
+            'WorkflowError in file "/a/common.smk", line 73:\nparams.yaml: 1 problem(s)\n  a: '
+            'expected b\n  File "/a/common.smk", line 73, in <module>',
+            "params.yaml: 1 problem(s)\n  a: expected b",
+        ),
+        (
+            "MissingRuleException:\nNo rule to produce demoo (if you use input functions make",
+            "demoo: expected an experiment of params.yaml, or a file that a stage makes",
+        ),
         ("Exception in run_job for rule teacher: x\nTraceback (most recent", None),
         (
             "Traceback (most recent call last):\n  a\nKeyError: 'b'",

@@ -1,7 +1,7 @@
 """`make demo`: runs the demo, also after a run that was killed.
 
-A killed Snakemake leaves its lock behind. It is cleared only where no Snakemake at all
-works in this folder any more.
+A killed Snakemake leaves its locks behind. They are cleared only where there were any, and
+then no Snakemake at all, nor a DVC that may start one, works in this folder.
 """
 
 import fcntl
@@ -12,12 +12,22 @@ from pathlib import Path
 import psutil
 
 LOCK = Path("work", "demo.lock")
+SNAKEMAKES = Path(".snakemake", "locks")
 
 
-def snakemake_is_here() -> bool:
-    """Whether a live Snakemake of any user has this folder as its working directory."""
+def locked_by_none() -> bool:
+    """Whether there are locks here, and no process that could have made them.
+
+    In that order: while there are locks no other Snakemake begins to work here.
+    """
+    return any(SNAKEMAKES.glob("*")) and not runner_is_here()
+
+
+def runner_is_here() -> bool:
+    """Whether a live Snakemake or DVC of any user works in this folder."""
     for process in psutil.process_iter(["cmdline", "cwd"]):
-        named = any("snakemake" in part for part in process.info["cmdline"] or [])
+        names = [Path(part).name for part in process.info["cmdline"] or []]
+        named = any("snakemake" in name or name == "dvc" for name in names)
         # A process whose folder is hidden from us may be one.
         if named and process.info["cwd"] in (None, str(Path.cwd())):
             return True
@@ -33,7 +43,7 @@ def main() -> int:
         except BlockingIOError:
             print("make demo: another make demo is running in this folder", file=sys.stderr)
             return 1
-        if not snakemake_is_here():
+        if locked_by_none():
             subprocess.run(["snakemake", "--unlock"], capture_output=True, check=False)
         return subprocess.call(["snakemake", "--profile", "profiles/local", "demo"])
 

@@ -5,10 +5,11 @@ With `MLFLOW_TRACKING_URI` of a server nothing is started: that server has the U
 """
 
 import os
+import socket
 import subprocess
 import sys
 
-from abd.storage.tracking import LOCAL, experiment_name
+from abd.storage.tracking import LOCAL, experiment_name, reason, set_up_mlflow
 
 HOST, PORT = "127.0.0.1", os.environ.get("ABD_UI_PORT", "5000")
 
@@ -18,14 +19,18 @@ def main() -> int:
     uri = os.environ.get("MLFLOW_TRACKING_URI", LOCAL)
     remote = uri.startswith("http")
     root = uri.rstrip("/") if remote else f"http://{HOST}:{PORT}"
-    # There is nothing to tell MLflow's makers; read as it is imported.
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    set_up_mlflow()
     from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
 
-    found = MlflowClient(uri).get_experiment_by_name(experiment_name())
+    try:
+        found = MlflowClient(uri).get_experiment_by_name(experiment_name())
+    except (MlflowException, OSError) as error:
+        return _refuse(f"{uri}: expected a store of MLflow, got {reason(error)}")
     if found is None:
-        print(f"make ui: {uri} holds no runs yet; snakemake sends them as it ends")
-        return 1
+        return _refuse(f"{uri} holds no runs yet; snakemake sends them as it ends")
+    if not remote and taken(HOST, PORT):
+        return _refuse(f"port {PORT} is taken; name another: ABD_UI_PORT=5001 make ui")
     runs = f"{root}/#/experiments/{found.experiment_id}/runs?workflowType=machine_learning"
     print(f"the runs: {runs}", flush=True)
     if remote:
@@ -37,6 +42,17 @@ def main() -> int:
         return subprocess.call(server, env=environment)
     except KeyboardInterrupt:
         return 0
+
+
+def taken(host: str, port: str) -> bool:
+    """Whether something listens there."""
+    with socket.socket() as one:
+        return one.connect_ex((host, int(port))) == 0
+
+
+def _refuse(message: str) -> int:
+    print(f"make ui: {message}", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

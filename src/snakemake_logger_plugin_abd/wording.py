@@ -20,6 +20,14 @@ REFUSED = re.compile(
 )
 SBATCH = "sbatch: error: "
 MEND = "Partition, account and type of GPU are set in profiles/slurm/config.yaml."
+NO_SLURM = "Slurm's commands are not here: start where sbatch and sacct are."
+# A job that was told to end says so in its log, and how it goes on.
+STOPPED = re.compile(r"^abd: (\w+: stopped by \w+ at .*)$", re.MULTILINE)
+# Where in the rules an error of ours was raised concerns nobody.
+PLACE = re.compile(
+    r'WorkflowError in file ".*", line \d+:\n|\n +File ".*", line \d+, in .*'
+)
+UNKNOWN = re.compile(r"MissingRuleException:\nNo rule to produce (.*) \(if you use input")
 # Of a job that could not be handed over: a traceback of Snakemake; its error says the same.
 IN_VAIN = "Exception in run_job"
 # Without an account the Slurm executor guesses, in a way that always fails, and goes on.
@@ -34,14 +42,22 @@ def worded(text: str) -> str | None:
         return NO_ACCOUNT
     if text.startswith((*GUESSED, IN_VAIN)):
         return None
+    if unknown := UNKNOWN.match(text):
+        return (
+            f"{unknown[1]}: expected an experiment of params.yaml, or a file that a stage "
+            "makes"
+        )
+    if stopped := STOPPED.search(text):
+        return stopped[1]
     error, logs, rest = text.partition(LOGS)
-    error = COMMAND.sub("", error)
+    error = PLACE.sub("", COMMAND.sub("", error))
     if refused := REFUSED.search(error):
         reason = refused[1].strip("'. ").removeprefix(SBATCH).replace(f"\n{SBATCH}", "; ")
-        return f"The cluster refuses jobs: {' '.join(reason.split())}. {MEND}"
+        mend = NO_SLURM if "No such file or directory" in reason else MEND
+        return f"The cluster refuses jobs: {' '.join(reason.split())}. {mend}"
     return f"{error}{logs}{rest}"
 
 
 def concerns_all(text: str) -> bool:
     """Whether a message, as it is shown, holds for the whole run: it is said once."""
-    return text == NO_ACCOUNT or text.endswith(MEND)
+    return text == NO_ACCOUNT or text.endswith((MEND, NO_SLURM))

@@ -231,7 +231,10 @@ def test_runs_are_sent_to_mlflow_once(copied):
     assert set(runs) == {"teacher", "none", "abd"}
     summary = json.loads((copied.folder / "reports/summary.json").read_text())
     assert runs["abd"].data.metrics["asr"] == summary[1]["asr"]
-    assert runs["abd"].data.params["retrospect.retrospection.rounds"] == "2"
+    params = runs["abd"].data.params
+    assert params["retrospect.rounds"] == "2"
+    assert params["teacher.epochs"] == "1", "of all stages that made it"
+    assert params["poison.rate"] == "0.1"
     curve = client.get_metric_history(runs["abd"].info.run_id, "train.loss")
     assert [m.step for m in curve] == sorted({m.step for m in curve})
     assert curve[-1].step == TOTAL

@@ -29,7 +29,10 @@ class Problems:
 
     def add(self, key: str, expected: str, got: object) -> None:
         """Note that `key` should be `expected` and is `got`."""
-        self.note(key, f"expected {expected}, got {shown(got)}")
+        # An empty value is None, which nobody wrote.
+        self.note(
+            key, f"expected {expected}, got {'nothing' if got is None else shown(got)}"
+        )
 
     def note(self, key: str, what: object) -> None:
         """Note a problem that words itself."""

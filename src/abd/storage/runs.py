@@ -26,11 +26,11 @@ class RunRecord:
     """One model: a teacher or a student.
 
     name, tags: what the table of runs shows and groups by. params: of all stages that made
-    it. origin: code and input hashes of these. curve: points by step over all stages, under
-    MLflow's names; final: Acc and ASR as evaluated; made: the commit and the params that
-    its jobs were planned from. system: samples of the jobs, with their times in
-    milliseconds, as far as they are still there. artifacts: files, by the folder that they
-    are sent to.
+    it, from the data set on. origin: code and input hashes of the stages that its curve is
+    of. curve: points by step over all of these, under MLflow's names; final: Acc and ASR as
+    evaluated; made: the commit and the params that its jobs were planned from. system:
+    samples of the jobs, with their times in milliseconds, as far as they are still there.
+    artifacts: files, by the folder that they are sent to.
     """
 
     name: str
@@ -85,6 +85,7 @@ def collect(results: Path, reports: Path) -> Iterator[RunRecord]:
         if not all(history.is_file() for history in histories):
             continue  # of a cell that is being made anew
         records = _records([*histories, path])
+        ancestors = list(_ancestors(results.parent, path.parent))
         experiments = asked.get(_identity(cell), [])
         yield RunRecord(
             name=_name(cell),
@@ -92,7 +93,7 @@ def collect(results: Path, reports: Path) -> Iterator[RunRecord]:
                 "kind": "student" if "student" in cell else "teacher",
                 **{name: str(value) for name, value in cell.items()},
             },
-            params=_params(records),
+            params=_params([*ancestors, *records]),
             origin=[[r["code"], r["inputs"]] for r in records],
             curve=[
                 {CURVES.get(name, name): value for name, value in point.items()}
@@ -147,13 +148,39 @@ def _records(paths: Iterable[Path]) -> list[dict[str, Any]]:
     return [read_json(record) for record in records if record.is_file()]
 
 
+def _ancestors(root: Path, folder: Path) -> Iterator[dict[str, Any]]:
+    """The records of all jobs that a job's inputs come from, and its own; none twice."""
+    waiting, seen = [folder], {folder}
+    while waiting:
+        record = waiting.pop() / RECORD
+        if not record.is_file():
+            continue
+        content = read_json(record)
+        yield content
+        inputs = {(root / name).parent for name in content["inputs"]}
+        waiting += sorted(inputs - seen)
+        seen |= inputs
+
+
 def _params(records: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """The slices of params of these stages, flattened."""
     params: dict[str, str] = {}
     for record in records:
-        if record["stage"] != "evaluate":
-            params |= _flat(record["stage"], record["config"])
+        stage = record["stage"]
+        if stage != "evaluate":
+            for key, value in record["config"].items():
+                # As params.yaml has them: teacher.lr, not teacher.teacher.lr.
+                alone = key in _SECTIONS.get(stage, (stage,))
+                params |= _flat(stage if alone else f"{stage}.{key}", value)
     return params
+
+
+# What a slice calls the settings of its stage, where it is not the stage's own name.
+_SECTIONS = {
+    "surrogate": ("settings",),
+    "distill": ("settings",),
+    "retrospect": ("retrospection",),
+}
 
 
 def _flat(prefix: str, value: object) -> dict[str, str]:

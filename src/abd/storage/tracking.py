@@ -41,7 +41,7 @@ def sync(results: Path, reports: Path) -> None:
     if not any(metrics_files(results)):
         print("MLflow: nothing to send yet, no model was evaluated")
         return
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read as it is imported
+    set_up_mlflow()
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
@@ -64,14 +64,28 @@ def sync(results: Path, reports: Path) -> None:
                 n_sent += 1
     except (MlflowException, OSError) as error:
         raise AbdError(
-            f"MLflow at {uri}: expected to send runs, got {_first_line(error)}; "
+            f"MLflow at {uri}: expected to send runs, got {reason(error)}; "
             "nothing is lost: send them later with abd track sync"
         ) from None
     print(f"MLflow at {uri}: {n_sent} run(s) sent, {n_same} unchanged")
 
 
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
+def set_up_mlflow() -> None:
+    """What MLflow reads as it is imported: no telemetry, and not minutes of waiting."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")  # seconds
+
+
+def reason(error: BaseException) -> str:
+    """Why MLflow could not be reached, in a line: what the system said, if it did."""
+    found: BaseException | None = error
+    said = str(error)
+    while found is not None:
+        if isinstance(found, OSError) and found.strerror:
+            said = found.strerror
+        found = found.__cause__ or found.__context__
+    return next(iter(said.splitlines()), type(error).__name__)
 
 
 @contextmanager
