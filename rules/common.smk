@@ -37,6 +37,16 @@ from abd.storage.commit import described_commit
 min_version("9.27")
 
 
+def same_code(a, b):
+    """Whether two folders hold the same modules."""
+    if a.samefile(b):
+        return True
+    of_a, of_b = ({p.relative_to(f): p for p in f.rglob("*.py")} for f in (a, b))
+    return of_a.keys() == of_b.keys() and all(
+        of_a[name].read_bytes() == of_b[name].read_bytes() for name in of_a
+    )
+
+
 def freeze(params):
     """Write params below a name that is their digest; return the path."""
     text = yaml.safe_dump(params, sort_keys=False)
@@ -56,7 +66,7 @@ is_first = "ABD_PARAMS" not in os.environ
 if is_first:
     # A clone's rules with another clone's code would be neither's results.
     ours, here = Path(abd.__file__).parent, Path(workflow.basedir, "src", "abd")
-    if here.is_dir() and not here.samefile(ours):
+    if here.is_dir() and not same_code(here, ours):
         raise WorkflowError(
             f"expected the code of this folder, {here}, got an environment with that of "
             f"{ours}; say here: make env && source .venv/bin/activate"

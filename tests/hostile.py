@@ -138,7 +138,7 @@ def _(folder, weights, marker):
 def _(weights, marker):
     return (
         b"\x80\x02cbuiltins\nbytearray\n\x8a\x05"
-        + (2**38).to_bytes(5, "little")
+        + (3 * 2**30).to_bytes(5, "little")  # which a machine may well have
         + b"\x85R."
     )
 
@@ -290,6 +290,35 @@ for _length in (2**63 - 1, 2**64 - 1, 10**9):
     @of_bytes(f"header_of_{_length}_bytes", ".safetensors")
     def _(weights, marker, length=_length):
         return framed({"a": entry(0, 8)}, bytes(8), length)
+
+
+for _dtype in ("F4", "F8_E4M3", "C64", "BOOL"):
+
+    @of_bytes(f"numbers_of_{_dtype}", ".safetensors")
+    def _(weights, marker, dtype=_dtype):
+        bits = {"F4": 4, "F8_E4M3": 8, "C64": 64, "BOOL": 8}[dtype]
+        header, data = {}, b""
+        for name, tensor in weights.items():
+            size = -(-tensor.numel() * bits // 8)
+            header[name] = entry(len(data), len(data) + size, tensor.shape, dtype)
+            data += bytes(size)
+        return framed(header, data)
+
+
+@of_bytes("a_million_empty_tensors", ".safetensors")
+def _(weights, marker):
+    return framed({f"t{i}": entry(0, 0, (0,)) for i in range(300_000)}, b"")
+
+
+@of_bytes("a_name_of_megabytes", ".safetensors")
+def _(weights, marker):
+    return framed({"a" * 2**23: entry(0, 8)}, bytes(8))
+
+
+@of_bytes("archive_with_its_end_hidden")
+def _(weights, marker):
+    evil = saved({**weights, "evil": Evil(CALLS["os_system"](marker))})
+    return evil + bytes(66_000)
 
 
 # ---- honest formats, dishonest weights ---------------------------------------------------

@@ -30,6 +30,7 @@ def test_the_corpus_is_large():
 @pytest.mark.parametrize("name", CORPUS)
 def test_hostile_files_are_refused_in_one_line(name, tmp_path, capfd):
     marker, net = tmp_path / "marker", network()
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     before = {k: v.clone() for k, v in net.state_dict().items()}
     path = CORPUS[name](tmp_path, network(1).state_dict(), marker)
     with pytest.raises(AbdError) as caught:
@@ -43,6 +44,9 @@ def test_hostile_files_are_refused_in_one_line(name, tmp_path, capfd):
     assert sorted(p.name for p in tmp_path.iterdir()) in ([path.name], []), "nothing beside"
     assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
     assert capfd.readouterr().err == ""
+    assert not any((folder / "evil").exists() for folder in (tmp_path.parent, Path("/tmp")))
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory
+    assert grown * 1024 < MEMORY / 4
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 < MEMORY
 
 

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from abd.errors import AbdError
+from abd.errors import AbdError, DamagedError
 from abd.state import State
 from abd.storage.working import WorkingCheckpoints
+from tests.damage import flip
 
 
 def state_at(position):
@@ -30,12 +31,6 @@ def kept(tmp_path):
 
 def reopened(kept, key="key"):
     return WorkingCheckpoints(kept.folder, key)
-
-
-def flip(path, at):
-    data = bytearray(path.read_bytes())
-    data[at] ^= 1
-    path.write_bytes(data)
 
 
 def test_goes_on_from_the_latest(kept):
@@ -87,6 +82,17 @@ def test_with_a_damaged_mark_neither_checkpoint_that_needs_it_is_used(kept):
     state, complaints = reopened(kept).load()
     assert state is None
     assert len(complaints) == 2
+
+
+def test_what_cannot_be_read_now_is_not_taken_for_damaged(kept):
+    """A disk that fails for a while, or too little memory, costs no checkpoint."""
+    kept.latest.unlink()
+    kept.latest.symlink_to("/proc/self/mem")  # a file, and the system will not map it
+    with pytest.raises(AbdError) as caught:
+        reopened(kept).load()
+    assert not isinstance(caught.value, DamagedError)
+    assert kept.before.is_file()
+    assert (kept.folder / "lambda.safetensors").is_file()
 
 
 def test_those_of_another_job_are_discarded(kept):

@@ -18,9 +18,14 @@ SNAKEMAKES = Path(".snakemake", "locks")
 def locked_by_none() -> bool:
     """Whether there are locks here, and no process that could have made them.
 
-    In that order: while there are locks no other Snakemake begins to work here.
+    The same locks before and after: while they are there no other Snakemake begins here.
     """
-    return any(SNAKEMAKES.glob("*")) and not runner_is_here()
+    before = _locks()
+    return bool(before) and not runner_is_here() and _locks() == before
+
+
+def _locks() -> set[tuple[str, int]]:
+    return {(path.name, path.stat().st_mtime_ns) for path in SNAKEMAKES.glob("*")}
 
 
 def runner_is_here() -> bool:

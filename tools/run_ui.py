@@ -29,8 +29,8 @@ def main() -> int:
         return _refuse(f"{uri}: expected a store of MLflow, got {reason(error)}")
     if found is None:
         return _refuse(f"{uri} holds no runs yet; snakemake sends them as it ends")
-    if not remote and taken(HOST, PORT):
-        return _refuse(f"port {PORT} is taken; name another: ABD_UI_PORT=5001 make ui")
+    if not remote and (problem := port_problem(HOST, PORT)):
+        return _refuse(problem)
     runs = f"{root}/#/experiments/{found.experiment_id}/runs?workflowType=machine_learning"
     print(f"the runs: {runs}", flush=True)
     if remote:
@@ -44,10 +44,14 @@ def main() -> int:
         return 0
 
 
-def taken(host: str, port: str) -> bool:
-    """Whether something listens there."""
+def port_problem(host: str, port: str) -> str | None:
+    """Why nothing can be served at a port; None where it can."""
+    if not port.isdecimal() or int(port) >= 2**16:
+        return f"ABD_UI_PORT: expected the number of a port, got {port!r}"
     with socket.socket() as one:
-        return one.connect_ex((host, int(port))) == 0
+        if one.connect_ex((host, int(port))) == 0:
+            return f"port {port} is taken; name another: ABD_UI_PORT=5001 make ui"
+    return None
 
 
 def _refuse(message: str) -> int:

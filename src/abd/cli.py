@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from abd import __version__
-from abd.errors import AbdError, Interrupted
+from abd.errors import AbdError, Interrupted, printable
 from abd.stages import STAGES, Stage
 
 if TYPE_CHECKING:  # the command starts without what only some of it needs
@@ -299,7 +299,7 @@ def _verify(arguments: argparse.Namespace) -> None:
 
     n_files, findings = verify(Path(), asked_jobs(_plans(arguments)))
     for finding in findings:
-        print(f"{finding.kind:8}  {finding.path}: {finding.what}")
+        print(printable(f"{finding.kind:8}  {finding.path}: {finding.what}"))
     counts = Counter(finding.kind for finding in findings)
     told = ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items()))
     print(f"{n_files} file(s) below results/ checked: {told or 'all as recorded'}")

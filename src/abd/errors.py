@@ -5,6 +5,10 @@ class AbdError(Exception):
     """Something the user can mend: what, where, expected, got, how to mend."""
 
 
+class DamagedError(AbdError):
+    """A file was read, and is not what was written there."""
+
+
 class Interrupted(Exception):
     """A signal asked the job to stop; its working checkpoint is saved."""
 

@@ -20,6 +20,7 @@ REFUSED = re.compile(
 )
 SBATCH = "sbatch: error: "
 MEND = "Partition, account and type of GPU are set in profiles/slurm/config.yaml."
+COMMAND_GONE = re.compile(r"No such file or directory: 's(batch|acct|info|queue)")
 NO_SLURM = "Slurm's commands are not here: start where sbatch and sacct are."
 # A job that was told to end says so in its log, and how it goes on.
 STOPPED = re.compile(r"^abd: (\w+: stopped by \w+ at .*)$", re.MULTILINE)
@@ -53,7 +54,7 @@ def worded(text: str) -> str | None:
     error = PLACE.sub("", COMMAND.sub("", error))
     if refused := REFUSED.search(error):
         reason = refused[1].strip("'. ").removeprefix(SBATCH).replace(f"\n{SBATCH}", "; ")
-        mend = NO_SLURM if "No such file or directory" in reason else MEND
+        mend = NO_SLURM if COMMAND_GONE.search(reason) else MEND
         return f"The cluster refuses jobs: {' '.join(reason.split())}. {mend}"
     return f"{error}{logs}{rest}"
 

@@ -8,6 +8,7 @@ import yaml
 from abd.config import make_plan
 from abd.config.asked import asked_jobs
 from abd.storage.verifying import verify
+from tests.damage import flip
 from tests.workflow.test_demo import KEY
 
 STUDENT = f"results/distill/{KEY}/plain/student.safetensors"
@@ -23,12 +24,6 @@ def found(workflow):
     """What is found, as (kind, path)."""
     _, findings = verify(workflow.folder, asked(workflow))
     return [(finding.kind, str(finding.path)) for finding in findings]
-
-
-def flip(path, at):
-    data = bytearray(path.read_bytes())
-    data[at] ^= 1
-    path.write_bytes(data)
 
 
 def test_a_finished_run_is_whole(copied):

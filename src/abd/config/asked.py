@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from abd.config.cells import expand
 from abd.config.jobs import JobSpec, job_spec
 from abd.config.paths import stage_folders
 from abd.config.plan import Plan
 
 
 def asked_jobs(plans: Iterable[Plan]) -> dict[str, list[JobSpec]]:
-    """Return the specs by folder, of every experiment of the plans that can run.
+    """Return the specs by folder, of every experiment of the plans.
 
-    A folder has several where plans ask for the same cell under different params.
+    A folder has several where plans ask for the same cell under different params, and none
+    where it is only of experiments that were set aside.
     """
     asked: dict[str, list[JobSpec]] = {}
     for plan in plans:
@@ -26,4 +28,8 @@ def asked_jobs(plans: Iterable[Plan]) -> dict[str, list[JobSpec]]:
             spec = job_spec(plan, stage, wildcards)
             if spec not in asked.setdefault(folder, []):
                 asked[folder].append(spec)
+        for name in plan.set_aside:
+            for cell in expand(plan.top.experiments[name]):
+                for folder, _, _ in stage_folders(cell):
+                    asked.setdefault(folder, [])
     return asked

@@ -111,9 +111,9 @@ class Driver:
         return state
 
     def _saved_before(self) -> str:
-        path = self._kept.latest
-        if path.is_file():
-            return f"the last good state is kept in {path}"
+        for path in (self._kept.latest, self._kept.before):
+            if path.is_file():
+                return f"the last good state is kept in {path}"
         return "no state was saved before"
 
     def _note(self, record: Record | None) -> None:

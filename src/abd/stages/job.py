@@ -116,7 +116,7 @@ def _memory_in_words(stage: str) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        text = str(error).strip().partition("\n")[0]
+        text = str(error).strip().partition("\n")[0] or "none left"
         if not isinstance(error, MemoryError) and not OUT_OF_MEMORY.search(text):
             raise
         raise AbdError(

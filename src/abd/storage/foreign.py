@@ -11,13 +11,16 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from abd.errors import AbdError, printable
-from abd.storage.checkpoints import fit, read_tensors
+from abd.storage.checkpoints import check_fit, fit, read_tensors
 
 # A file may hold an optimizer's state, too, and numbers of twice the size.
 ROOM, LEAST = 8, 64 * 2**20
+LONGEST = 800  # characters of a message: names in the file are as long as it likes
+FLOATING, WHOLE = ("F16", "BF16", "F32", "F64"), ("I64",)  # as safetensors names them
 SECONDS = 600
 SAFETENSORS = ".safetensors"
 WRITTEN_BY_TORCH = (b"PK\x03\x04", b"\x80\x02")  # since 1.6, and before: a bare pickle
@@ -37,23 +40,49 @@ def read_foreign_net(path: Path, net: nn.Module) -> nn.Module:
     """
     limit = ROOM * sum(_bytes(t) for t in net.state_dict().values()) + LEAST
     try:
-        return fit(path, _tensors(path, limit), net)
+        start = _start(path, limit)
+        if path.suffix == SAFETENSORS or start[8:] == b"{":
+            tensors = _safetensors(path, net)
+        elif start.startswith(WRITTEN_BY_TORCH):
+            tensors = _converted(path, limit)
+        else:
+            known = (name for magic, name in OTHERS.items() if start.startswith(magic))
+            got = next(known, "something else" if start else "an empty file")
+            raise AbdError(
+                f"{path}: expected safetensors or what torch.save writes, got {got}"
+            )
+        return fit(path, tensors, net)
     except AbdError as error:
-        raise AbdError(printable(error)) from None
+        said = printable(error)
+        raise AbdError(said[:LONGEST] + "..." * (len(said) > LONGEST)) from None
 
 
 def _bytes(tensor: Tensor) -> int:
     return tensor.numel() * tensor.element_size()
 
 
-def _tensors(path: Path, limit: int) -> dict[str, Tensor]:
-    start = _start(path, limit)
-    if path.suffix == SAFETENSORS:
-        return read_tensors(path)[0]
-    if not start.startswith(WRITTEN_BY_TORCH):
-        known = (name for magic, name in OTHERS.items() if start.startswith(magic))
-        got = next(known, "something else" if start else "an empty file")
-        raise AbdError(f"{path}: expected safetensors or what torch.save writes, got {got}")
+def _safetensors(path: Path, net: nn.Module) -> dict[str, Tensor]:
+    """The weights of a safetensors file, read only if the header says that they fit."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            given = {}
+            for name in file.keys():  # noqa: SIM118
+                tensor = file.get_slice(name)
+                kind = tensor.get_dtype()
+                if kind not in FLOATING + WHOLE:
+                    raise AbdError(
+                        f"{path}: expected numbers of {', '.join(FLOATING + WHOLE)}, got "
+                        f"{name} of {kind}"
+                    )
+                given[name] = (tuple(tensor.get_shape()), kind in FLOATING)
+            check_fit(path, given, net)
+            return {name: file.get_tensor(name) for name in given}
+    except (SafetensorError, OSError, ValueError, UnicodeError) as error:
+        raise AbdError(f"{path}: expected a safetensors file, got {error}") from None
+
+
+def _converted(path: Path, limit: int) -> dict[str, Tensor]:
+    """The weights of a file of torch.save, as a process apart reads them."""
     with TemporaryDirectory() as folder:
         target = Path(folder) / f"weights{SAFETENSORS}"
         _convert(path, target, limit)
@@ -71,7 +100,7 @@ def _start(path: Path, limit: int) -> bytes:
                 f"{path}: expected at most {limit} bytes for this network, got {size}"
             )
         with path.open("rb") as file:
-            return file.read(8)
+            return file.read(9)
     except OSError as error:
         raise AbdError(
             f"{path}: expected a file of weights, got {error.strerror}"

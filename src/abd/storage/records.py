@@ -71,11 +71,14 @@ def read_record(path: Path) -> dict[str, Any]:
     record = read_json(path)
     if not isinstance(record, dict) or "sha256" not in record:
         raise AbdError(f"{path}: expected a record with its sha256, got none")
-    expected = record.pop("sha256")
-    if expected != _digest(record):
-        raise AbdError(f"{path}: expected a record of sha256 {expected}, got another")
-    if path.read_bytes() != json_text({**record, "sha256": expected}).encode():
-        raise AbdError(f"{path}: expected a record as it was written, got other spaces")
+    try:
+        whole = path.read_bytes() == json_text(record).encode()
+        expected = record.pop("sha256")
+        whole = whole and expected == _digest(record)
+    except ValueError:  # of a number that JSON does not have
+        whole = False
+    if not whole:
+        raise AbdError(f"{path}: expected the record that was written, got another")
     return record
 
 

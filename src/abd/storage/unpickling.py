@@ -17,9 +17,11 @@ from typing import Any
 
 import psutil
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
+ARCHIVE = b"PK\x03\x04"
 SLACK = 256 * 2**20  # bytes that reading takes beside the tensors
 CPU_SECONDS = 300
 # Where training programs put the weights among other things.
@@ -35,7 +37,9 @@ def main(source: Path, target: Path, limit: int) -> int:
     """Write the weights that `source` holds to `target`; return the exit status."""
     _limit_resources(limit)
     try:
-        if zipfile.is_zipfile(source):
+        with source.open("rb") as file:
+            archived = file.read(len(ARCHIVE)) == ARCHIVE  # as torch tells it
+        if archived:
             _check_archive(source, limit)
         # Whatever else a reader of hostile bytes may raise is one more way to refuse them.
         try:
@@ -45,7 +49,13 @@ def main(source: Path, target: Path, limit: int) -> int:
                 f"weights alone, as torch.save writes them, got {_line(error)}"
             ) from None
         tensors = _checked(_state_dict(loaded), limit)
-        save_file({name: t.contiguous().clone() for name, t in tensors.items()}, target)
+        plain = {name: t.contiguous().clone() for name, t in tensors.items()}
+        try:
+            save_file(plain, target)
+        except SafetensorError as error:
+            raise Refused(
+                f"room for a copy of it in {target.parent}, got {_line(error)}"
+            ) from None
     except Refused as error:
         print(f"expected {error}", file=sys.stderr)
         return 1
@@ -70,12 +80,17 @@ def _check_archive(source: Path, limit: int) -> None:
     """Refuse an archive that `torch.save` would not write."""
     try:
         with zipfile.ZipFile(source) as archive:
-            members = archive.infolist()
+            _check_members(archive.infolist(), limit)
             broken = archive.testzip()
+    except Refused:
+        raise
     except Exception as error:
         raise Refused(f"a whole archive, got {_line(error)}") from None
     if broken is not None:
         raise Refused(f"a whole archive, got a wrong checksum of {broken!r}")
+
+
+def _check_members(members: list[zipfile.ZipInfo], limit: int) -> None:
     names = [member.filename for member in members]
     if len(set(names)) < len(names):
         raise Refused("members of different names, got one twice")

@@ -47,7 +47,8 @@ class Finding:
 def verify(root: Path, asked: Mapping[str, Sequence[Spec]]) -> tuple[int, list[Finding]]:
     """Check every file below `root / "results"`; return their number and what was found.
 
-    asked: the specs of the jobs that plans ask for, by folder. Paths are relative to
+    asked: the specs of the jobs that plans ask for, by folder; none for a folder that is
+    asked for by what cannot be planned. Paths are relative to
     `root`, as in the records.
     """
     files = sorted(
@@ -62,13 +63,13 @@ def verify(root: Path, asked: Mapping[str, Sequence[Spec]]) -> tuple[int, list[F
     found = [
         finding
         for folder, own in folders.items()
-        for finding in _check(root, folder, own, asked.get(str(folder), ()), digest)
+        for finding in _check(root, folder, own, asked.get(str(folder)), digest)
     ]
     return len(files), sorted(found, key=lambda finding: finding.path)
 
 
 def _check(
-    root: Path, folder: Path, files: list[Path], specs: Sequence[Spec], digest: Any
+    root: Path, folder: Path, files: list[Path], specs: Sequence[Spec] | None, digest: Any
 ) -> Iterator[Finding]:
     record_path = folder / NAME
     if record_path not in files:
@@ -99,9 +100,9 @@ def _check(
     ]
     if changed:
         yield Finding("stale", folder, f"made from another {', '.join(sorted(changed))}")
-    if not specs:
+    if specs is None:
         yield Finding("orphaned", folder, "no experiment asks for it")
-    elif not any(made == (json.loads(spec.config), spec.code) for spec in specs):
+    elif specs and not any(made == (json.loads(spec.config), spec.code) for spec in specs):
         same_code = any(record["code"] == spec.code for spec in specs)
         what = "params" if same_code else "code"
         yield Finding("stale", folder, f"made with other {what} than are planned now")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from abd.errors import AbdError
+from abd.errors import DamagedError
 from abd.state import State
 from abd.storage.checkpoints import read_state, write_state
 
@@ -41,7 +41,8 @@ class WorkingCheckpoints:
     def load(self) -> tuple[State | None, list[str]]:
         """Return the latest state that can be gone on from, and why newer ones cannot.
 
-        The files of those go. Without a usable one there is nothing to go on from.
+        The files of those go. Without a usable one there is nothing to go on from. Raises
+        AbdError where one cannot be read at all, which may pass.
         """
         complaints = []
         for path in (self.latest, self.before):
@@ -51,7 +52,7 @@ class WorkingCheckpoints:
                 state, marks = self._read(path)
                 for name in marks:
                     self._read(self._marked(name))
-            except AbdError as error:
+            except DamagedError as error:  # not where it could not be read: that may pass
                 complaints.append(str(error))
                 path.unlink()
                 continue
@@ -66,7 +67,7 @@ class WorkingCheckpoints:
         self._marks = [*self._marks, name]
 
     def marked(self, name: str) -> State:
-        """Return the state that was marked; AbdError where it is no longer whole."""
+        """Return the state that was marked; DamagedError where it is no longer whole."""
         return self._read(self._marked(name))[0]
 
     def clear(self) -> None:
@@ -87,16 +88,16 @@ class WorkingCheckpoints:
         write_state(path, State(noted.tensors, {**values, SHA256: _digest(noted)}))
 
     def _read(self, path: Path) -> tuple[State, list[str]]:
-        """A state and its marks; AbdError where it is not this job's, or not whole."""
+        """A state and its marks; DamagedError where it is not this job's, or not whole."""
         state = read_state(path)
         expected, actual = str(state.values.pop(SHA256, None)), _digest(state)
         if expected != actual:
-            raise AbdError(
+            raise DamagedError(
                 f"{path}: damaged: expected sha256 {expected[:12]} as it was written, got "
                 f"{actual[:12]}"
             )
         if state.values.pop(KEY) != self.key:
-            raise AbdError(f"{path} is of other params, code or inputs")
+            raise DamagedError(f"{path} is of other params, code or inputs")
         return state, state.values.pop(MARKS)
 
 
