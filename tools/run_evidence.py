@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,7 @@ KEPT = Path("reports/evidence")
 SETTINGS = KEPT / "params.yaml"
 PAPER = Path("reports/paper.yaml")
 DATA = Path("data/cifar10_jpeg.npz")
+IMAGE = re.compile(r"\]\(([^)]+\.png)\)")
 FIGURES = ("curves.png", "scores.png", "diagnosis.png")
 
 
@@ -64,13 +66,26 @@ def keep(part: str, settings: dict[str, object]) -> None:
     merged = Path("work", f"{part}.yaml")
     merged.write_text(yaml.safe_dump(params, sort_keys=False))
     write_summary(merged, PAPER, folder / "summary.json")
-    shutil.copyfile(f"reports/pages/{part}.md", folder / "table.md")
     for name in FIGURES:  # those that show no image of the data set
         figure = Path("reports/figures", part, name)
         if figure.exists():
             shutil.copyfile(figure, folder / name)
+    page = Path(f"reports/pages/{part}.md").read_text(encoding="utf-8")
+    (folder / "table.md").write_text(shown_there(page, folder), encoding="utf-8")
     write_json(folder / "made.json", {"made": made(), "seconds": seconds(merged, part)})
     print(f"written: {folder}")
+
+
+def shown_there(page: str, folder: Path) -> str:
+    """The page of an experiment for `folder`: without sections whose pictures it lacks."""
+    heading = "\n## "
+    head, *sections = page.split(heading)
+    kept = [
+        section
+        for section in sections
+        if all((folder / Path(image).name).exists() for image in IMAGE.findall(section))
+    ]
+    return IMAGE.sub(lambda image: f"]({Path(image[1]).name})", heading.join([head, *kept]))
 
 
 def made() -> dict[str, object]:

@@ -1,6 +1,7 @@
 """`make evidence` runs experiments under settings laid over params.yaml, and keeps what they show."""
 
 import json
+import re
 import sys
 
 import pytest
@@ -27,7 +28,11 @@ def test_keeps_table_records_figures_and_seconds(settled):
     done = settled.run(*COMMAND, "part")
     assert "start teacher" not in done.stderr
     kept = settled.folder / "reports/evidence/part"
-    assert "As finished" in (kept / "table.md").read_text()
+    table = (kept / "table.md").read_text()
+    assert "As finished" in table
+    pictures = re.findall(r"\]\((.*?\.png)\)", table)
+    assert "curves.png" in pictures
+    assert all((kept / picture).is_file() for picture in pictures)
     records = json.loads((kept / "summary.json").read_text())
     assert {record["experiment"] for record in records} == {"part"}
     assert {record["defense"] for record in records} >= {"none", "abd"}

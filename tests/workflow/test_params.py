@@ -33,8 +33,8 @@ def test_a_file_that_is_no_params_is_named_without_a_traceback(workflow, text, l
     assert done.returncode == 1
     assert line in done.stderr
     assert "Traceback" not in done.stderr
-    # Snakemake itself adds where the error was raised, and nothing below that.
-    assert done.stderr.count("  File ") == 1
+    assert "  File " not in done.stderr
+    assert "WorkflowError" not in done.stderr
 
 
 def test_params_may_be_written_as_json(workflow):

@@ -1,0 +1,131 @@
+"""What the subcommands of `abd` do that are for people; each imports what it needs."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from abd.errors import AbdError, printable
+
+if TYPE_CHECKING:  # the command starts without what only some of it needs
+    from abd.config import Plan
+
+MENDS = {
+    "damaged": "make a damaged file anew with snakemake -R FILE -- FILE",
+    "missing": "snakemake makes anew what is missing",
+    "stale": "snakemake makes anew what is stale",
+    "foreign": "delete or move what is foreign",
+}
+
+
+def report(arguments: argparse.Namespace) -> None:
+    """Write an experiment's tables and page, as far as it has run."""
+    from abd.config.paths import report_files
+    from abd.report.write import write_report
+
+    page, table, figures = map(Path, report_files([arguments.experiment]))
+    write_report(
+        arguments.params,
+        arguments.experiment,
+        paper=arguments.paper,
+        dot=arguments.rulegraph,
+        page=arguments.page or page,
+        table=arguments.table or table,
+        folder=arguments.figures or figures,
+    )
+
+
+def summary(arguments: argparse.Namespace) -> None:
+    """Write one record per cell, and what DVC reads."""
+    from abd.report.summary import write_metrics, write_summary
+
+    write_summary(arguments.params, arguments.paper, arguments.out)
+    if arguments.metrics and arguments.plot:
+        write_metrics(arguments.out, arguments.metrics, arguments.plot)
+
+
+def show(arguments: argparse.Namespace) -> None:
+    """Print the tables of experiments."""
+    from abd.report.terminal import show
+
+    show(
+        arguments.params,
+        arguments.paper,
+        arguments.experiments,
+        only_finished=arguments.finished,
+    )
+
+
+def convert(arguments: argparse.Namespace) -> None:
+    """Turn weights that nobody vouches for into safetensors."""
+    from abd.nets import build_net
+    from abd.storage.checkpoints import write_net
+    from abd.storage.foreign import read_foreign_net
+
+    if arguments.classes < 2:
+        raise AbdError(f"--classes: expected at least 2, got {arguments.classes}")
+    net = build_net(arguments.net, arguments.classes)
+    write_net(arguments.out, read_foreign_net(arguments.file, net))
+    n_weights = sum(tensor.numel() for tensor in net.state_dict().values())
+    print(f"written: {arguments.out}: {n_weights} numbers of a {arguments.net}")
+
+
+def _plans(arguments: argparse.Namespace) -> list[Plan]:
+    """The plan of params.yaml, and of it with each other file laid over it."""
+    from abd.config import load_params, make_plan
+    from abd.config.sections import merge
+
+    params = load_params(arguments.params)
+    others = [merge(params, load_params(path)) for path in arguments.configfile]
+    return [make_plan(raw) for raw in (params, *others)]
+
+
+def prune(arguments: argparse.Namespace) -> None:
+    """List outputs that no experiment asks for, and delete them."""
+    from abd.config.cells import expand
+    from abd.storage.pruning import delete, unasked
+
+    experiments = {
+        name: experiment
+        for plan in _plans(arguments)
+        for name, experiment in plan.top.experiments.items()
+    }
+    cells = [cell for experiment in experiments.values() for cell in expand(experiment)]
+    root = Path()
+    paths = unasked(experiments, cells, root)
+    megabytes = sum(path.lstat().st_size for path in paths) / 2**20
+    for path in paths:
+        print(path)
+    what = f"{len(paths)} file(s), {megabytes:.1f} MiB, that no experiment asks for"
+    if arguments.yes:
+        delete(paths, root)
+        print(f"deleted: {what}")
+    elif paths:
+        print(f"{what}; abd prune --yes deletes them")
+    else:
+        print("nothing to prune: an experiment asks for every output")
+
+
+def verify(arguments: argparse.Namespace) -> None:
+    """Say what is not as records and params say; AbdError where it is more than orphans."""
+    from abd.config.asked import asked_jobs
+    from abd.storage.verifying import verify
+
+    n_files, findings = verify(Path(), asked_jobs(_plans(arguments)))
+    for finding in findings:
+        print(printable(f"{finding.kind:8}  {finding.path}: {finding.what}"))
+    counts = Counter(finding.kind for finding in findings)
+    told = ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items()))
+    print(f"{n_files} file(s) below results/ checked: {told or 'all as recorded'}")
+    if wrong := counts.keys() - {"orphaned"}:
+        mends = [MENDS[kind] for kind in MENDS if kind in wrong]
+        raise AbdError(f"verify: {'; '.join(mends)}")
+
+
+def sync(arguments: argparse.Namespace) -> None:
+    """Send finished runs to MLflow."""
+    from abd.storage.tracking import sync
+
+    sync(arguments.results, arguments.reports)
