@@ -15,7 +15,7 @@ from abd.config.sections import merge
 from abd.errors import AbdError, printable
 
 ROOT = Path(__file__).parents[1]
-HEAD = re.compile(r"params\.yaml: (\d+) problem\(s\); nothing was started")
+HEAD = re.compile(r"(?:/.*/)?params\.yaml: (\d+) problem\(s\); nothing was started")
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
