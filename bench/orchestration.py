@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 import statistics
 import subprocess
@@ -11,6 +10,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from abd.storage.benchmarks import job_seconds
 from bench.timing import Figure
 
 ROOT = Path(__file__).parents[1]
@@ -27,7 +27,7 @@ def orchestration() -> Figure:
             copy.parent.mkdir(exist_ok=True)
             shutil.copytree(source, copy) if source.is_dir() else shutil.copy(source, copy)
         wall = _seconds(["snakemake", "-c1", "demo"], folder)
-        jobs = [_of_a_job(path) for path in Path(folder, "benchmarks").rglob("*.tsv")]
+        jobs = [job_seconds(path) for path in Path(folder, "benchmarks").rglob("*.tsv")]
     start = statistics.median(
         _seconds([sys.executable, "-c", START]) for _ in range(N_STARTS)
     )
@@ -48,9 +48,3 @@ def _seconds(command: list[str], folder: str | None = None) -> float:
     before = time.perf_counter()
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
     return time.perf_counter() - before
-
-
-def _of_a_job(benchmark: Path) -> float:
-    with benchmark.open() as file:
-        (row,) = csv.DictReader(file, delimiter="\t")
-    return float(row["s"])

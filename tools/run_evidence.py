@@ -7,7 +7,6 @@ every job, and where and from which commit it was run.
 
 from __future__ import annotations
 
-import csv
 import os
 import platform
 import re
@@ -23,6 +22,7 @@ from abd.config import load_params, load_plan
 from abd.config.cells import expand
 from abd.config.sections import merge
 from abd.report.summary import write_summary
+from abd.storage.benchmarks import job_seconds
 from abd.storage.commit import described_commit
 from abd.storage.files import write_json
 
@@ -109,9 +109,7 @@ def seconds(params: Path, part: str) -> dict[str, float]:
     for path in sorted(root.rglob("*.tsv")):
         job = str(path.relative_to(root).with_suffix(""))
         if any(key in job for key in teachers):
-            with path.open() as file:
-                (row,) = csv.DictReader(file, delimiter="\t")
-            took[job] = float(row["s"])
+            took[job] = job_seconds(path)
     return took
 
 

@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     report = subparsers.add_parser(
         "report", help="write an experiment's tables and page, as far as it has run"
     )
-    report.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE")
+    _add_params(report)
     report.add_argument("--experiment", required=True, metavar="NAME")
     _add_paper(report)
     report.add_argument("--rulegraph", type=Path, metavar="DOT", help="from snakemake")
@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     report.set_defaults(call=commands.report)
 
     summary = subparsers.add_parser("summary", help="write one record per cell, as JSON")
-    summary.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE")
+    _add_params(summary)
     _add_paper(summary)
     summary.add_argument("--out", type=Path, required=True, metavar="JSON")
     summary.add_argument("--metrics", type=Path, metavar="JSON", help="for dvc metrics")
@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="EXPERIMENT",
         help="those in `run` where none is named",
     )
-    show.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE")
+    _add_params(show)
     _add_paper(show)
     show.add_argument(
         "--finished", action="store_true", help="pass over what has not run yet"
@@ -125,8 +125,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_all_params(command: argparse.ArgumentParser) -> None:
+def _add_params(command: argparse.ArgumentParser) -> None:
     command.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE")
+
+
+def _add_all_params(command: argparse.ArgumentParser) -> None:
+    _add_params(command)
     command.add_argument(
         "--configfile",
         type=Path,
