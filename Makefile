@@ -46,7 +46,7 @@ test-slow: env
 test-cluster: env
 	tests/install.sh slurmctld slurmd slurmdbd sbatch munged mariadbd mariadb -- slurmctld \
 		slurmd slurmdbd slurm-client munge mariadb-server-core mariadb-client-core
-	pytest -m cluster
+	pytest -m cluster -n 2 --dist worksteal
 
 test-browser: env
 	tests/install.sh chromium chromedriver -- chromium chromium-driver

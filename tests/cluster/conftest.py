@@ -115,11 +115,16 @@ class Slurm:
 
 @pytest.fixture(scope="session")
 def slurm():
-    """The cluster, for all tests of a session: two nodes with a pretended GPU each."""
+    """The cluster, for all tests of a process: two nodes with a pretended GPU each."""
     # munged wants folders that others may enter, and sockets have short names.
     folder = Path(tempfile.mkdtemp(prefix="abd-slurm-"))
     folder.chmod(0o755)
-    subprocess.run([HERE / "start.sh", folder], check=True, timeout=RUNTIME)
+    # Where tests run side by side each process has a cluster, with names of its own.
+    name = os.environ.get("PYTEST_XDIST_WORKER", "") + "n"
+    environment = {**os.environ, "NODE": name}
+    subprocess.run(
+        [HERE / "start.sh", folder], env=environment, check=True, timeout=RUNTIME
+    )
     try:
         yield Slurm(folder)
     finally:

@@ -6,10 +6,11 @@
 #   . FOLDER/env.sh     then sbatch, squeue and the like talk to this cluster alone
 #   stop.sh FOLDER
 #
-# NODES, CPUS, MEM (MB) and GPUS (of each node) shape it, whatever the machine has.
+# NODES, CPUS, MEM (MB) and GPUS (of each node) shape it, whatever the machine has. NODE begins
+# the nodes' names: those of two clusters on one machine must differ, for their cgroups' sake.
 set -euo pipefail
 FOLDER=$(mkdir -p "$1" && cd "$1" && pwd -P)
-NODES=${NODES:-2} CPUS=${CPUS:-4} MEM=${MEM:-16000} GPUS=${GPUS:-1}
+NODES=${NODES:-2} CPUS=${CPUS:-4} MEM=${MEM:-16000} GPUS=${GPUS:-1} NODE=${NODE:-n}
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 HOST=$(hostname -s)
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
@@ -153,14 +154,14 @@ CONF
 : >"$FOLDER/plugstack.conf"
 : >"$FOLDER/gres.conf"
 for i in $(seq "$NODES"); do
-    mkdir -p "$FOLDER/spool/n$i" "$FOLDER/dev/n$i"
+    mkdir -p "$FOLDER/spool/$NODE$i" "$FOLDER/dev/$NODE$i"
     # A GPU is a character device, or CUDA_VISIBLE_DEVICES is not set: a link to one will do.
     for g in $(seq 0 $((GPUS - 1))); do
-        ln -sfn /dev/null "$FOLDER/dev/n$i/nvidia$g"
+        ln -sfn /dev/null "$FOLDER/dev/$NODE$i/nvidia$g"
     done
-    echo "NodeName=n$i AutoDetect=off Name=gpu Type=fake" \
-        "File=$FOLDER/dev/n$i/nvidia[0-$((GPUS - 1))]" >>"$FOLDER/gres.conf"
-    echo "NodeName=n$i NodeHostname=$HOST NodeAddr=127.0.0.1 Port=${PORTS[$((i + 1))]}" \
+    echo "NodeName=$NODE$i AutoDetect=off Name=gpu Type=fake" \
+        "File=$FOLDER/dev/$NODE$i/nvidia[0-$((GPUS - 1))]" >>"$FOLDER/gres.conf"
+    echo "NodeName=$NODE$i NodeHostname=$HOST NodeAddr=127.0.0.1 Port=${PORTS[$((i + 1))]}" \
         "CPUs=$CPUS RealMemory=$MEM Gres=gpu:fake:$GPUS State=UNKNOWN" >>"$FOLDER/slurm.conf"
 done
 echo "PartitionName=main Nodes=ALL Default=YES State=UP" >>"$FOLDER/slurm.conf"
@@ -210,7 +211,7 @@ sacctmgr -i add user "$(id -un)" Account=ml DefaultAccount=ml >/dev/null
 start slurmctld slurmctld -D -i
 await 60 slurmctld scontrol ping
 for i in $(seq "$NODES"); do
-    start "slurmd-n$i" slurmd -D -N "n$i"
+    start "slurmd-$NODE$i" slurmd -D -N "$NODE$i"
 done
 all_idle() { [ "$(sinfo -h -N -o '%T' | grep -c '^idle$')" = "$NODES" ]; }
 await 60 "the nodes" all_idle
