@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
-from torch.optim import SGD, Adam, Optimizer
+from torch.optim import Optimizer
 
+from abd.eager import SGD, Adam
 from abd.schedules import Schedule
 
 

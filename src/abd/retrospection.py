@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from abd.eager import Adam
 from abd.frozen import frozen_parameters
 from abd.hypergradient import hypergradient
 from abd.losses import batch_kl, mean_kl
@@ -132,7 +133,7 @@ class SelfRetrospection:
         net = student if s.perturb == "student" else self.teacher
         delta = s.init_sigma * torch.randn(x.shape[1:], generator=stream)
         delta = delta.to(x.device).requires_grad_()
-        optimizer = torch.optim.Adam([delta], s.inner_lr)
+        optimizer = Adam([delta], s.inner_lr)
         l2 = s.l2 if s.l2_in_synthesis else 0.0
         clean: Tensor | None = None
         with frozen_parameters(net):

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from abd.augment import random_crop, random_hflip
 from abd.bn_inputs import bn_layers
 from abd.contrast import Bank, Head
+from abd.eager import Adam
 from abd.losses import batch_kl
 from abd.optim import OptimizerSpec
 from abd.schedules import cosine
@@ -60,7 +61,7 @@ class CmiSource:
             raise ValueError("teacher: expected BatchNorm layers, got none")
         init = torch_stream(context.seed, "cmi", "head")
         self.head = Head(n_features, head_dim, init).to(context.device)
-        self._head_optimizer = torch.optim.Adam(self.head.parameters(), lr_head)
+        self._head_optimizer = Adam(self.head.parameters(), lr_head)
         self.synthesis: Synthesis | None = None  # the call that is under way
         self.bank = Bank(bank, n_features, context.device)
         by_epoch = cosine(lr, context.rounds // self.rounds_per_epoch)

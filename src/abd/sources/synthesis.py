@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from abd.augment import random_crop, random_hflip, random_resized_crop
 from abd.bn_inputs import bn_divergence, bn_features, bn_inputs, bn_layers
 from abd.contrast import Bank, Head, contrastive_loss
+from abd.eager import Adam
 from abd.errors import AbdError
 from abd.frozen import frozen_parameters
 from abd.losses import sample_kl
@@ -80,9 +81,7 @@ class Synthesis:
         self.z = z.to(context.device).requires_grad_()
         targets = torch.randint(context.n_classes, (recipe.images,), generator=stream)
         self.targets = targets.sort().values.to(context.device)
-        self.optimizer = torch.optim.Adam(
-            [*self.generator.parameters(), self.z], recipe.lr, BETAS
-        )
+        self.optimizer = Adam([*self.generator.parameters(), self.z], recipe.lr, BETAS)
         self.lowest = float("inf")
         self.best_pixels = torch.empty(0)
         self.best_features = torch.empty(0)
