@@ -18,6 +18,8 @@ from abd.config.paths import system_path
 from abd.digest import code_digest
 from abd.errors import AbdError
 from abd.stages.sampling import sampled
+from abd.storage.files import remove_unfinished
+from abd.storage.records import NAME as RECORD
 from abd.storage.records import check_artifact, write_record
 
 WORK = Path("work")
@@ -91,6 +93,8 @@ def run_job(
     digests = {name: check_artifact(path) for name, path in inputs.items()}
     text = json.dumps([stage, config, code, digests], sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()
+    for path in outputs.values():
+        remove_unfinished(path.parent, (path.name, RECORD))
     module = importlib.import_module(f"abd.stages.{stage}")
     job = Job(stage, config, Given(inputs), outputs, key, options or {})
     with (

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,13 @@ def _replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path, names: Iterable[str] = ("*",)) -> None:
+    """Remove what writers of files of these names left there, killed before the rename."""
+    for name in names:
+        for left in folder.glob(f".{name}.????????"):
+            left.unlink(missing_ok=True)
 
 
 def _umask() -> int:
