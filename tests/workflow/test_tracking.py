@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -16,6 +17,7 @@ import psutil
 import pytest
 from filelock import FileLock
 
+from abd.storage.benchmarks import job_seconds
 from abd.storage.results import read_curve
 from tests.workflow.conftest import (
     GRID,
@@ -235,4 +237,28 @@ def test_a_run_says_where_it_is_from_and_shows_its_figures(many):
     )
     assert len(samples) == len(lines) - 1 > 0, "the first line says whose they are"
     assert all(100 < sample.value < 8000 for sample in samples)
+    took = job_seconds(many.folder / f"benchmarks/distill/{key}.tsv")
+    assert run.info.end_time - run.info.start_time == round(1000 * took)
     assert json.loads(lines[1])["time"] == samples[0].timestamp
+
+
+def test_the_latest_run_of_a_model_is_told_from_older_ones(copied):
+    """Also after an older commit's results are back, of which MLflow holds every run."""
+    from mlflow import MlflowClient
+
+    def latest():
+        client = MlflowClient(f"sqlite:///{copied.folder}/mlflow.db")
+        experiment = client.get_experiment_by_name("abd").experiment_id
+        runs = client.search_runs([experiment], filter_string="tags.defense = 'abd'")
+        return {r.data.params["retrospect.rounds"]: r.data.tags["latest"] for r in runs}
+
+    assert latest() == {"2": "yes"}
+    before = copied.folder / "before"
+    shutil.copytree(copied.folder / "results", before)
+    copied.edit({"retrospect": {"rounds": 1}})
+    copied.snakemake()
+    assert latest() == {"2": "no", "1": "yes"}
+    shutil.rmtree(copied.folder / "results")
+    before.rename(copied.folder / "results")
+    copied.run("abd", "track", "sync")
+    assert latest() == {"2": "yes", "1": "no"}

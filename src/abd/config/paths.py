@@ -165,10 +165,15 @@ def history_paths(cell: Cell) -> list[str]:
     return paths
 
 
+def benchmark_path(history: str) -> str:
+    """What Snakemake measured of the job that writes this history."""
+    folder = PurePosixPath(history).parent.relative_to("results")
+    return f"benchmarks/{folder}.tsv"
+
+
 def system_path(history: str) -> str:
     """What the job that writes this history took of its machine; not among the results."""
-    folder = PurePosixPath(history).parent.relative_to("results")
-    return f"benchmarks/{folder}.system.jsonl"
+    return str(PurePosixPath(benchmark_path(history)).with_suffix(".system.jsonl"))
 
 
 def stage_files(cells: Iterable[Cell]) -> list[str]:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from abd.config.cells import Cell
-from abd.config.paths import history_paths, system_path
+from abd.config.paths import benchmark_path, history_paths, system_path
 from abd.errors import AbdError
+from abd.storage.benchmarks import job_seconds
 from abd.storage.files import read_json, sha256
 from abd.storage.records import NAME as RECORD
 from abd.storage.results import read_curve, read_history
@@ -28,9 +29,10 @@ class RunRecord:
     name, tags: what the table of runs shows and groups by. params: of all stages that made
     it, from the data set on. origin: code and input hashes of the stages that its curve is
     of. curve: points by step over all of these, under MLflow's names; final: Acc and ASR as
-    evaluated; made: the commit and the params that its jobs were planned from. system:
-    samples of the jobs, with their times in milliseconds, as far as they are still there.
-    artifacts: files, by the folder that they are sent to.
+    evaluated; made: the commit and the params that its jobs were planned from. seconds:
+    what the jobs took that its curve is of, None where that is not known here. system:
+    samples of these jobs, with their times in milliseconds, as far as they are still
+    there. artifacts: files, by the folder that they are sent to.
     """
 
     name: str
@@ -40,6 +42,7 @@ class RunRecord:
     curve: list[dict[str, float]]
     final: dict[str, float]
     made: dict[str, str]
+    seconds: float | None
     system: list[dict[str, float]]
     artifacts: list[tuple[str, str, str]]  # folder in MLflow, path here, sha256
 
@@ -52,9 +55,10 @@ class RunRecord:
     def digest(self) -> str:
         """The same as long as nothing has to be sent but what `shown` stands for.
 
-        Without the samples, which another clone of the results does not have.
+        Without times and samples, which another clone of the results does not have.
         """
-        return _digest({**asdict(self), "system": None, "artifacts": None})
+        shared = {"seconds": None, "system": None, "artifacts": None}
+        return _digest({**asdict(self), **shared})
 
     @property
     def shown(self) -> str:
@@ -101,6 +105,7 @@ def collect(results: Path, reports: Path) -> Iterator[RunRecord]:
             ],
             final={"acc": metrics["acc"], "asr": metrics["asr"]},
             made=_made(records, experiments),
+            seconds=_seconds(results.parent, histories),
             system=list(_system(results.parent, histories)),
             artifacts=list(_artifacts(results, reports, cell, experiments)),
         )
@@ -199,6 +204,15 @@ def _made(records: list[dict[str, Any]], experiments: list[str]) -> dict[str, st
     made = {COMMIT: planned.get("commit"), "params": planned.get("params")}
     found = {name: value for name, value in made.items() if value}
     return {**found, "experiments": ", ".join(experiments)} if experiments else found
+
+
+def _seconds(root: Path, histories: Iterable[Path]) -> float | None:
+    """What the jobs took that wrote these histories; None where one's time is not here."""
+    paths = [benchmark_path(str(history.relative_to(root))) for history in histories]
+    try:
+        return sum(job_seconds(root / path) for path in paths)
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def _system(root: Path, histories: Iterable[Path]) -> Iterator[dict[str, float]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 EXPERIMENT = "abd"
 LOCAL = "sqlite:///mlflow.db"
 KEY, DIGEST, SHOWN = "abd.key", "abd.digest", "abd.shown"
+LATEST = "latest"  # of the runs of one model: whether it is the one last seen in results
 # What MLflow takes in one call.
 MANY_METRICS, MANY_PARAMS = 1000, 100
 
@@ -59,9 +60,10 @@ def sync(results: Path, reports: Path) -> None:
                 run = known.get(record.key)
                 if run is not None and run.holds(record):
                     n_same += 1
-                    continue
-                _send(client, experiment, record, run)
-                n_sent += 1
+                else:
+                    run = _send(client, experiment, record, run)
+                    n_sent += 1
+                _mark_latest(client, record, run, known.values())
     except (MlflowException, OSError) as error:
         raise AbdError(
             f"MLflow at {uri}: expected to send runs, got {reason(error)}; "
@@ -111,14 +113,18 @@ def _experiment(client: MlflowClient) -> str:
 
 @dataclass(frozen=True)
 class _Known:
-    """A run that MLflow holds, and the digests of what it holds of it."""
+    """A run that MLflow holds; its tags say whose it is, and digest what is there."""
 
     run_id: str
-    digest: str | None = None
-    shown: str | None = None
+    tags: Mapping[str, str]
 
     def holds(self, record: RunRecord) -> bool:
-        return (self.digest, self.shown) == (record.digest, record.shown)
+        digests = self.tags.get(DIGEST), self.tags.get(SHOWN)
+        return digests == (record.digest, record.shown)
+
+    def is_of(self, record: RunRecord) -> bool:
+        """Whether it is of the same model, made from whatever params and code."""
+        return all(self.tags.get(name) == value for name, value in record.tags.items())
 
 
 def _known(client: MlflowClient, experiment: str) -> dict[str, _Known]:
@@ -130,9 +136,7 @@ def _known(client: MlflowClient, experiment: str) -> dict[str, _Known]:
         for run in page:
             tags = run.data.tags
             if KEY in tags:
-                known[tags[KEY]] = _Known(
-                    run.info.run_id, tags.get(DIGEST), tags.get(SHOWN)
-                )
+                known[tags[KEY]] = _Known(run.info.run_id, tags)
         token = page.token
         if not token:
             return known
@@ -140,17 +144,30 @@ def _known(client: MlflowClient, experiment: str) -> dict[str, _Known]:
 
 def _send(
     client: MlflowClient, experiment: str, record: RunRecord, run: _Known | None
-) -> None:
+) -> _Known:
     """Send what a run lacks; what MLflow holds already leaves no second trace."""
     if run is None:
         tags: dict[str, Any] = {**record.tags, KEY: record.key}
-        run = _Known(client.create_run(experiment, tags=tags).info.run_id)
-    if run.digest != record.digest:
+        run = _Known(client.create_run(experiment, tags=tags).info.run_id, tags)
+    if run.tags.get(DIGEST) != record.digest:
         _send_values(client, run.run_id, record)
-    if run.shown != record.shown:
+    if run.tags.get(SHOWN) != record.shown:
         for folder, path, _ in record.artifacts:
             client.log_artifact(run.run_id, path, folder or None)
         client.set_tag(run.run_id, SHOWN, record.shown)
+    return run
+
+
+def _mark_latest(
+    client: MlflowClient, record: RunRecord, run: _Known, known: Iterable[_Known]
+) -> None:
+    """Tell a model's run as it is in the results from those of other params or code."""
+    for other in known:
+        is_older = other.run_id != run.run_id and other.is_of(record)
+        if is_older and other.tags.get(LATEST) != "no":
+            client.set_tag(other.run_id, LATEST, "no")
+    if run.tags.get(LATEST) != "yes":
+        client.set_tag(run.run_id, LATEST, "yes")
 
 
 def _send_values(client: MlflowClient, run_id: str, record: RunRecord) -> None:
@@ -164,7 +181,9 @@ def _send_values(client: MlflowClient, run_id: str, record: RunRecord) -> None:
     metrics = [*_metrics(record, start), *_system_metrics(record.system)]
     for i in range(0, len(metrics), MANY_METRICS):
         client.log_batch(run_id, metrics=metrics[i : i + MANY_METRICS])
-    client.set_terminated(run_id)
+    # The UI's duration: not that of sending, where it is known what the jobs took.
+    took = None if record.seconds is None else start + round(1000 * record.seconds)
+    client.set_terminated(run_id, end_time=took)
     made = [RunTag(k, v) for k, v in record.made.items()]
     client.log_batch(run_id, tags=[*made, RunTag(DIGEST, record.digest)])
 
