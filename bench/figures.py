@@ -4,6 +4,7 @@ Those of `ON_A_GPU` are passed over where there is none.
 """
 
 from bench.abd import abd_run, sr_step, vaccine_search
+from bench.checkpoint import checkpoint
 from bench.gpu import zskt_cycle_cuda
 from bench.orchestration import orchestration
 from bench.teacher import teacher_epoch
@@ -17,6 +18,7 @@ FIGURES = (
     abd_run,
     vaccine_search,
     teacher_epoch,
+    checkpoint,
     orchestration,
     zskt_cycle_cuda,
 )

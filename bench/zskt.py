@@ -50,7 +50,8 @@ def _teacher() -> nn.Module:
     return teacher.eval().requires_grad_(False)
 
 
-def _student() -> nn.Module:
+def student() -> nn.Module:
+    """The study's student, with the initial weights of one seed."""
     return build_net("wrn-16-1", 10, torch_stream(0, "bench", "student"))
 
 
@@ -66,8 +67,8 @@ def distillation(
         context, {}, batch=BATCH, tau=1.0, nz=NZ, generator_steps=1, student_steps=10,
         lr_generator=1e-3, lr=2e-3, clip_norm=5.0, at_beta=250.0,
     )  # fmt: skip
-    student = _student().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Distillation(student, source, seed=0, log_every=log_every, graphed=graphed)
+    net = student().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Distillation(net, source, seed=0, log_every=log_every, graphed=graphed)
 
 
 def prepared(dtype: str, device: str = "cpu") -> nn.Module:
@@ -103,7 +104,7 @@ def reference(
     """The reference's loop from the same start, in torch's default memory layout."""
     like = distillation(_teacher())
     assert isinstance(like.source, ZsktSource)
-    nets = (_teacher(), _student(), reference_generator(like.source.generator))
+    nets = (_teacher(), student(), reference_generator(like.source.generator))
     run = ReferenceZskt(
         *(net.to(memory_format=layout) for net in nets),
         noise=_noise,

@@ -22,6 +22,7 @@ from abd.storage.working import WorkingCheckpoints
 Observe = Callable[[int], Mapping[str, float]]
 
 CHECKPOINT_SECONDS = 120.0
+CHECKPOINT_SHARE = 0.02  # of the time, at most: where a save takes long, saves are rarer
 PROGRESS_SECONDS = 1.0
 HISTORY = "history"  # the name of the history among a state's values
 
@@ -63,6 +64,7 @@ class Driver:
         self._said = time.monotonic()
         self._line = ""
         self._saved = time.monotonic()
+        self._save_took = 0.0
         self._shown: dict[str, float] = {}
         self._resume()
 
@@ -74,7 +76,7 @@ class Driver:
         with _signals() as caught:
             for record in self.run.run(stop):
                 self._note(record)
-                if caught or time.monotonic() - self._saved > _interval():
+                if caught or time.monotonic() - self._saved > self._interval():
                     self._save()
                 self._progress(record is not None)
                 if caught:
@@ -139,8 +141,17 @@ class Driver:
         self._line = line
 
     def _save(self) -> None:
+        before = time.monotonic()
         self._kept.save(self._whole_state())
         self._saved = time.monotonic()
+        self._save_took = self._saved - before
+
+    def _interval(self) -> float:
+        """Seconds between two working checkpoints; tests ask for them more often."""
+        given = os.environ.get("ABD_CHECKPOINT_SECONDS")
+        if given is not None:
+            return float(given)
+        return max(CHECKPOINT_SECONDS, self._save_took / CHECKPOINT_SHARE)
 
     def _whole_state(self) -> State:
         """The run's state, if it is good, and the history up to it."""
@@ -176,8 +187,3 @@ def _signals() -> Iterator[list[str]]:
     finally:
         for kind, handler in before.items():
             signal.signal(kind, handler)
-
-
-def _interval() -> float:
-    """Seconds between two working checkpoints; tests ask for them more often."""
-    return float(os.environ.get("ABD_CHECKPOINT_SECONDS", CHECKPOINT_SECONDS))

@@ -1,0 +1,62 @@
+"""What working checkpoints cost a run at the study's length."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+
+from abd.config import load_params
+from abd.distillation import Distillation
+from abd.pixels import Normalization
+from abd.sources.base import Context
+from abd.sources.cmi import CmiSource
+from abd.stages.drive import CHECKPOINT_SECONDS, CHECKPOINT_SHARE
+from abd.storage.working import WorkingCheckpoints
+from bench.timing import Figure
+from bench.zskt import SIZE, distillation, prepared, student
+
+N_SAVES = 5
+SCHEDULE = ("epochs", "log_every", "eval_every")  # of the section, not the source's own
+
+
+def checkpoint() -> Figure:
+    """A save of CMI's state at its end, the largest there is, against two minutes' work."""
+    teacher = prepared("float32")
+    section = load_params(Path("params.yaml"))["distill"]["cmi"]
+    settings = {name: value for name, value in section.items() if name not in SCHEDULE}
+    n_images = section["epochs"] * section["synthesis"]["images"]
+    context = Context(
+        teacher, Normalization((0.5,) * 3, (0.25,) * 3), torch.device("cpu"),
+        size=SIZE, n_classes=10, seed=0, rounds=section["epochs"] * section["kd_steps"],
+    )  # fmt: skip
+    source = CmiSource(context, {}, **settings)
+    source.pixels = torch.zeros(n_images, 3, SIZE, SIZE, dtype=torch.uint8)
+    cmi = Distillation(student(), source, seed=0, log_every=1)
+    zskt = distillation(teacher)
+    for _ in zskt.run(1):  # optimizers have no state before their first step
+        pass
+    largest, usual = _seconds(cmi), _seconds(zskt)
+    share = largest / CHECKPOINT_SECONDS
+    notes = {"zskt": usual, "zskt_share": usual / CHECKPOINT_SECONDS}
+    return Figure(
+        "checkpoint", largest, "s", "the time between two", CHECKPOINT_SECONDS, share,
+        CHECKPOINT_SHARE, notes,
+    )  # fmt: skip
+
+
+def _seconds(run: Distillation) -> float:
+    """The median of some saves, with what a save checks and sums."""
+    seconds = []
+    with TemporaryDirectory() as folder:
+        kept = WorkingCheckpoints(Path(folder), "bench")
+        for _ in range(N_SAVES):
+            before = time.perf_counter()
+            state = run.state()
+            assert not state.not_finite()
+            kept.save(state)
+            seconds.append(time.perf_counter() - before)
+    return statistics.median(seconds)
