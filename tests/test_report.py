@@ -24,7 +24,7 @@ from abd.report.cells import Results, measured, vaccine_path
 from abd.report.decision import Decision
 from abd.report.diagnosis import diagnosis
 from abd.report.groups import make_groups
-from abd.report.missing import count, missing_cells
+from abd.report.lists import cell_lists
 from abd.report.table import make_table, markdown
 from abd.report.triggers import Example, contact_sheet, examples_of
 from abd.storage.arrays import write_arrays
@@ -421,12 +421,12 @@ def test_missing_seeds_are_named_together(results):
         replace(CELL, seed=seed, trigger=t) for t in ("blend", "sig") for seed in (0, 1, 2)
     ]
     (first,) = results(cells[:1])
-    partly = Results("x", [first], cells[1:])
-    assert missing_cells(partly) == [
+    (listed,) = cell_lists(load_plan(PARAMS), Results("x", [first], cells[1:]))
+    assert listed.lines == [
         "blend, ood: no defense, seeds 1, 2",
         "sig, ood: no defense, seeds 0, 1, 2",
     ]
-    assert count(partly) == "5 of 6"
+    assert listed.text == "5 of 6 students have not run"
 
 
 def test_results_of_the_wrong_kind_are_named(report):

@@ -11,6 +11,7 @@ from abd.storage.verifying import verify
 from tests.damage import flip
 from tests.workflow.test_demo import KEY
 
+TEACHER = "results/evaluate/digits/badnet_sq/wrn-10-1-t0/teacher"
 STUDENT = f"results/distill/{KEY}/plain/student.safetensors"
 
 
@@ -103,3 +104,24 @@ def test_a_dropped_cell_is_orphaned_and_no_error(copied):
     assert ("orphaned", f"results/vaccine/{KEY}") in findings
     said = copied.run("abd", "verify").stdout
     assert f"{len(findings)} orphaned" in said
+
+
+def test_a_report_names_students_that_are_stale_or_mixed(copied):
+    """Of other params than the report; then, half made anew, of another teacher."""
+    pages = [copied.folder / f"reports/pages/demo.{end}" for end in ("md", "html")]
+    head = "2 of 2 students are not of the params, code and results that are here now"
+
+    def told():
+        copied.run("abd", "report", "--experiment", "demo")
+        texts = [path.read_text() for path in pages] + [copied.run("abd", "show").stdout]
+        return [" ".join(text.split()) for text in texts]
+
+    assert not any("are here now" in text for text in told())
+    copied.edit({"teacher": {"by_dataset": {"digits": {"epochs": 2}}}})
+    for text in told():
+        assert head in text
+        assert "no defense, seed 0: teacher was made with other params" in text
+    copied.snakemake("--", f"{TEACHER}/metrics.json")
+    for text in told():
+        assert head in text
+        assert "seed 0: surrogate was made from another teacher.safetensors" in text

@@ -14,7 +14,7 @@ from rich.table import Table as RichTable
 from abd.config import load_plan
 from abd.report.cells import results_of
 from abd.report.detail import Detail, make_detail
-from abd.report.missing import count, missing_cells
+from abd.report.lists import cell_lists
 from abd.report.paper import read_paper
 from abd.report.read import NotMadeError
 from abd.report.table import make_table
@@ -56,9 +56,9 @@ def show(
         for row in table.rows:
             if row.vaccine:
                 console.print(f"{row.name}: vaccine {row.vaccine}")
-        if results.missing:
-            console.print(f"missing: {count(results)} students have not run")
-            for line in missing_cells(results):
+        for own in cell_lists(plan, results):
+            console.print(f"{own.word.lower()}: {own.text}")
+            for line in own.lines:
                 console.print(f"  {line}")
         page = Path(f"reports/pages/{name}.html")
         if page.is_file():

@@ -14,7 +14,7 @@ from abd import __version__
 from abd.config import Plan, load_plan
 from abd.report.cells import results_of
 from abd.report.detail import Detail, make_detail
-from abd.report.missing import count, missing_cells
+from abd.report.lists import CellList, cell_lists
 from abd.report.paper import read_paper
 from abd.report.plots import Plot, Preview, make_plots, make_previews
 from abd.report.table import Table, make_table, markdown
@@ -30,8 +30,7 @@ class Report:
     title: str
     reproduces: str | None
     table: Table
-    missing: list[str]
-    n_missing: str
+    lists: list[CellList]
     detail: Detail
     plots: list[Plot]
     previews: list[Preview]
@@ -63,8 +62,7 @@ def write_report(
         title=heading.title,
         reproduces=heading.reproduces,
         table=make_table(cells, results.missing),
-        missing=missing_cells(results),
-        n_missing=count(results),
+        lists=cell_lists(plan, results),
         detail=make_detail(cells, printed, heading.reproduces),
         plots=make_plots(experiment, cells, printed.score_auc, dot),
         previews=make_previews(cells),
@@ -88,7 +86,7 @@ def _markdown(r: Report) -> str:
         f"{about}\n",
         markdown(r.table.header(), r.table.lines()),
         f"All rows: {r.table.common}.\n",
-        *_missing(r),
+        *_lists(r),
         "## Every model\n",
         markdown(r.detail.header(), r.detail.rows()),
         *(f"[{number}] {note}\n" for number, note in enumerate(r.detail.notes, 1)),
@@ -108,11 +106,12 @@ def _markdown(r: Report) -> str:
     return "\n".join(parts)
 
 
-def _missing(r: Report) -> list[str]:
-    if not r.missing:
-        return []
-    head = f"Missing: {r.n_missing} students have not run.\n"
-    return [head, "".join(f"- {line}\n" for line in r.missing)]
+def _lists(r: Report) -> list[str]:
+    return [
+        part
+        for own in r.lists
+        for part in (f"{own.word}: {own.text}.\n", "".join(f"- {x}\n" for x in own.lines))
+    ]
 
 
 def _page(r: Report) -> str:
