@@ -200,11 +200,9 @@ def _command(stage, folder):
     ("stage", "kind", "status"),
     [
         ("teacher", signal.SIGTERM, 75),
-        ("teacher", signal.SIGKILL, -9),
-        ("distill", signal.SIGTERM, 75),
+        ("surrogate", signal.SIGUSR1, 75),
         ("distill", signal.SIGKILL, -9),
         ("retrospect", signal.SIGINT, 75),
-        ("retrospect", signal.SIGKILL, -9),
     ],
 )
 def test_a_stopped_stage_goes_on_with_the_same_bits(stage, kind, status, tmp_path):
@@ -309,3 +307,22 @@ def test_networks_differ_by_seed():
 
     a, b = (build_net("wrn-10-1", 4, torch_stream(s, "student", "init")) for s in (0, 1))
     assert not torch.equal(a.linear.weight, b.linear.weight)
+
+
+@pytest.mark.usefixtures("inside")
+def test_a_second_process_leaves_the_first_ones_work_alone(tmp_path):
+    folder = tmp_path / "again"
+    environment = {**os.environ, "ABD_CHECKPOINT_SECONDS": "0"}
+    with (tmp_path / "log").open("w") as log:
+        running = subprocess.Popen(_command("distill", folder), stderr=log, env=environment)
+        while not (folder / "work/checkpoint.safetensors").exists():
+            assert running.poll() is None
+            time.sleep(0.005)
+        running.send_signal(signal.SIGSTOP)
+        with pytest.raises(AbdError, match=f"process {running.pid} on .* makes the same"):
+            _again(folder, "distill")
+        running.send_signal(signal.SIGCONT)
+        assert running.wait(60) == 0
+    assert {p.name: sha256(p) for p in folder.iterdir() if p.name in _made("distill")} == (
+        _made("distill")
+    )

@@ -17,6 +17,7 @@ from typing import Any
 from abd.config.paths import system_path
 from abd.digest import code_digest
 from abd.errors import AbdError
+from abd.stages.alone import alone
 from abd.stages.sampling import sampled
 from abd.storage.files import remove_unfinished
 from abd.storage.records import NAME as RECORD
@@ -81,8 +82,8 @@ def run_job(
 ) -> None:
     """Check code and inputs, run the stage, and leave a record beside its outputs.
 
-    Raises AbdError where the code is not what was planned, or an input is missing or
-    damaged.
+    Raises AbdError where the code is not what was planned, an input is missing or damaged,
+    or another process makes the same outputs.
     """
     actual = code_digest(stage, config.get("members", ()))
     if code != actual:
@@ -93,25 +94,26 @@ def run_job(
     digests = {name: check_artifact(path) for name, path in inputs.items()}
     text = json.dumps([stage, config, code, digests], sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()
-    for path in outputs.values():
-        remove_unfinished(path.parent, (path.name, RECORD))
     module = importlib.import_module(f"abd.stages.{stage}")
     job = Job(stage, config, Given(inputs), outputs, key, options or {})
-    with (
-        sampled(job.samples, key) if job.samples else nullcontext(),
-        _memory_in_words(stage),
-    ):
-        facts = module.run(job)
-    write_record(
-        stage,
-        config=config,
-        code=code,
-        inputs=inputs,
-        outputs=outputs,
-        facts=facts or {},
-        planned=_planned(),
-        key=key,
-    )
+    with alone(job.work, stage):
+        for path in outputs.values():
+            remove_unfinished(path.parent, (path.name, RECORD))
+        with (
+            sampled(job.samples, key) if job.samples else nullcontext(),
+            _memory_in_words(stage),
+        ):
+            facts = module.run(job)
+        write_record(
+            stage,
+            config=config,
+            code=code,
+            inputs=inputs,
+            outputs=outputs,
+            facts=facts or {},
+            planned=_planned(),
+            key=key,
+        )
 
 
 @contextmanager

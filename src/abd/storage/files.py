@@ -19,15 +19,10 @@ MAY_NOT = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path in the folder of `path`; sync it and rename it into place.
-
-    Where the block fails, the temporary file goes and `path` stays as it was. Raises
-    AbdError where there is no room, or no permission to write there.
-    """
+def in_words(path: Path) -> Iterator[None]:
+    """Raise AbdError in place of an OSError: no room for `path`, or no permission."""
     try:
-        with _replacing(path) as temporary:
-            yield temporary
+        yield
     except OSError as error:
         if error.errno in NO_ROOM:
             mend = "make room and start again: what was finished before is kept"
@@ -38,6 +33,17 @@ def replacing(path: Path) -> Iterator[Path]:
         raise AbdError(
             f"{path}: expected to write it, got {error.strerror}; {mend}"
         ) from None
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path in the folder of `path`; sync it and rename it into place.
+
+    Where the block fails, the temporary file goes and `path` stays as it was. Raises
+    AbdError where there is no room, or no permission to write there.
+    """
+    with in_words(path), _replacing(path) as temporary:
+        yield temporary
 
 
 @contextmanager
