@@ -68,9 +68,22 @@ def test_a_job_that_was_stopped_says_how_it_goes_on():
     assert worded(HEAD.format(message="None") + COMMAND + log) == line
 
 
+def test_what_a_stage_says_is_all_that_is_shown():
+    line = "results/x.npz: expected to write it, got No space left on device; make room"
+    log = f"\nLogfile logs/teacher.log:\n====\nprogress 1/4\nabd: error: {line}\n====\n"
+    shown = worded("[Fri Nov 27]\n" + HEAD.format(message="None") + COMMAND + log)
+    assert shown == f"teacher failed: {line} (logs/teacher.log)"
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
+        (
+            'RuleException:\nCalledProcessError in file "a.smk", line 33:\nCommand \'set -e;\n'
+            "exec abd' returned non-zero exit status 1.",
+            None,
+        ),
+        ("Exiting because a job execution failed. Look above for error messages", None),
         ("No SLURM account given, trying to guess.", NO_ACCOUNT),
         ("Unable to guess SLURM account. Trying to proceed without.", None),
         (

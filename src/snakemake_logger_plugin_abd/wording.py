@@ -24,6 +24,16 @@ COMMAND_GONE = re.compile(r"No such file or directory: 's(batch|acct|info|queue)
 NO_SLURM = "Slurm's commands are not here: start where sbatch and sacct are."
 # A job that was told to end says so in its log, and how it goes on.
 STOPPED = re.compile(r"^abd: (\w+: stopped by \w+ at .*)$", re.MULTILINE)
+# What a stage says of bad input and the like is all there is to say.
+RULE = re.compile(r"Error in rule (\w+):")
+SAID = re.compile(r"^abd: error: (.*(?:\n {2}.*)*)$", re.MULTILINE)
+LOG = re.compile(r"^ {4}log: (\S+)", re.MULTILINE)
+# The error of a job, in Snakemake's own terms, and that it was one: both are told besides.
+TOLD = re.compile(
+    r"RuleException:\nCalledProcessError in file .*returned non-zero exit status \d+\."
+    r"|Exiting because a job execution failed\.",
+    re.DOTALL,
+)
 # Where in the rules an error of ours was raised concerns nobody.
 PLACE = re.compile(
     r'WorkflowError in file ".*", line \d+:\n|\n +File ".*", line \d+, in .*'
@@ -41,15 +51,15 @@ def worded(text: str) -> str | None:
     """Return a message as it is to be shown; None where it says nothing new."""
     if text.startswith(GUESSING):
         return NO_ACCOUNT
-    if text.startswith((*GUESSED, IN_VAIN)):
+    if text.startswith((*GUESSED, IN_VAIN)) or TOLD.match(text):
         return None
     if unknown := UNKNOWN.match(text):
         return (
             f"{unknown[1]}: expected an experiment of params.yaml, or a file that a stage "
             "makes"
         )
-    if stopped := STOPPED.search(text):
-        return stopped[1]
+    if (line := _of_its_log(text)) is not None:
+        return line
     error, logs, rest = text.partition(LOGS)
     error = PLACE.sub("", COMMAND.sub("", error))
     if refused := REFUSED.search(error):
@@ -57,6 +67,16 @@ def worded(text: str) -> str | None:
         mend = NO_SLURM if COMMAND_GONE.search(reason) else MEND
         return f"The cluster refuses jobs: {' '.join(reason.split())}. {mend}"
     return f"{error}{logs}{rest}"
+
+
+def _of_its_log(text: str) -> str | None:
+    """What a stage said in its log of why it ended, where that is all there is to say."""
+    if stopped := STOPPED.search(text):
+        return stopped[1]
+    rule, said, log = RULE.search(text), SAID.findall(text), LOG.search(text)
+    if rule is None or not said:
+        return None
+    return f"{rule[1]} failed: {said[-1]}" + (f" ({log[1]})" if log else "")
 
 
 def concerns_all(text: str) -> bool:
