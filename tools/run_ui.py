@@ -19,13 +19,12 @@ def main() -> int:
     uri = os.environ.get("MLFLOW_TRACKING_URI", LOCAL)
     remote = uri.startswith("http")
     root = uri.rstrip("/") if remote else f"http://{HOST}:{PORT}"
-    set_up_mlflow()
+    errors = set_up_mlflow()
     from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
 
     try:
         found = MlflowClient(uri).get_experiment_by_name(experiment_name())
-    except (MlflowException, OSError) as error:
+    except errors as error:
         return _refuse(f"{uri}: expected a store of MLflow, got {reason(error)}")
     if found is None:
         return _refuse(f"{uri} holds no runs yet; snakemake sends them as it ends")

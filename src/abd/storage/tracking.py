@@ -42,13 +42,9 @@ def sync(results: Path, reports: Path) -> None:
     if not any(metrics_files(results)):
         print("MLflow: nothing to send yet, no model was evaluated")
         return
-    set_up_mlflow()
+    errors = set_up_mlflow()
     from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
 
-    # After the import, which sets its own levels.
-    for name in ("alembic", "mlflow"):
-        logging.getLogger(name).setLevel(logging.ERROR)
     uri = os.environ.get("MLFLOW_TRACKING_URI", LOCAL)
     n_sent = n_same = 0
     try:
@@ -64,7 +60,7 @@ def sync(results: Path, reports: Path) -> None:
                     run = _send(client, experiment, record, run)
                     n_sent += 1
                 _mark_latest(client, record, run, known.values())
-    except (MlflowException, OSError) as error:
+    except errors as error:
         raise AbdError(
             f"MLflow at {uri}: expected to send runs, got {reason(error)}; "
             "nothing is lost: send them later with abd track sync"
@@ -72,11 +68,20 @@ def sync(results: Path, reports: Path) -> None:
     print(f"MLflow at {uri}: {n_sent} run(s) sent, {n_same} unchanged")
 
 
-def set_up_mlflow() -> None:
-    """What MLflow reads as it is imported: no telemetry, and not minutes of waiting."""
+def set_up_mlflow() -> tuple[type[Exception], ...]:
+    """Import MLflow, and return what it raises where a store cannot be reached or read.
+
+    Without telemetry, minutes of waiting, or lines of what it does.
+    """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")  # seconds
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    for name in ("alembic", "mlflow"):  # after the import, which sets levels of its own
+        logging.getLogger(name).setLevel(logging.ERROR)
+    return MlflowException, SQLAlchemyError, OSError
 
 
 def reason(error: BaseException) -> str:
