@@ -310,19 +310,38 @@ def test_networks_differ_by_seed():
 
 
 @pytest.mark.usefixtures("inside")
-def test_a_second_process_leaves_the_first_ones_work_alone(tmp_path):
+def test_a_second_process_takes_what_the_first_makes(tmp_path):
+    """It waits for it, and makes nothing itself."""
     folder = tmp_path / "again"
-    environment = {**os.environ, "ABD_CHECKPOINT_SECONDS": "0"}
-    with (tmp_path / "log").open("w") as log:
-        running = subprocess.Popen(_command("distill", folder), stderr=log, env=environment)
-        while not (folder / "work/checkpoint.safetensors").exists():
-            assert running.poll() is None
+    logs = [tmp_path / "first", tmp_path / "second"]
+    processes = []
+
+    def start(log):
+        with log.open("w") as file:
+            processes.append(subprocess.Popen(_command("distill", folder), stderr=file))
+
+    def until(there):
+        end = time.monotonic() + 120
+        while not there():
+            assert time.monotonic() < end, [log.read_text() for log in logs]
             time.sleep(0.005)
-        running.send_signal(signal.SIGSTOP)
-        with pytest.raises(AbdError, match=f"process {running.pid} on .* makes the same"):
-            _again(folder, "distill")
-        running.send_signal(signal.SIGCONT)
-        assert running.wait(60) == 0
+
+    try:
+        start(logs[0])
+        lock = folder / "work/lock"
+        until(lambda: lock.is_file() and lock.read_text())
+        processes[0].send_signal(signal.SIGSTOP)
+        start(logs[1])
+        until(lambda: "waiting for it to end" in logs[1].read_text())
+        processes[0].send_signal(signal.SIGCONT)
+        assert [process.wait(120) for process in processes] == [0, 0]
+    finally:
+        for process in processes:
+            process.kill()
+    said = logs[1].read_text()
+    assert f"distill: process {processes[0].pid} on " in said
+    assert "the results are those of that process" in said
+    assert "progress" not in said
     assert {p.name: sha256(p) for p in folder.iterdir() if p.name in _made("distill")} == (
         _made("distill")
     )

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,14 +17,15 @@ from typing import Any
 from abd.config.paths import system_path
 from abd.digest import code_digest
 from abd.errors import AbdError
-from abd.stages.alone import alone
 from abd.stages.sampling import sampled
 from abd.storage.files import remove_unfinished
+from abd.storage.locks import held
 from abd.storage.records import NAME as RECORD
-from abd.storage.records import check_artifact, write_record
+from abd.storage.records import check_artifact, read_record, record_path, write_record
 
 WORK = Path("work")
 RESULTS = Path("results")
+LOCK = "lock"  # beside the working checkpoints
 OUT_OF_MEMORY = re.compile("out of memory|can't allocate memory|not enough memory", re.I)
 
 
@@ -82,8 +83,9 @@ def run_job(
 ) -> None:
     """Check code and inputs, run the stage, and leave a record beside its outputs.
 
-    Raises AbdError where the code is not what was planned, an input is missing or damaged,
-    or another process makes the same outputs.
+    Where another process makes the same outputs it waits for that one, and takes what it
+    made. Raises AbdError where the code is not what was planned, or an input is missing or
+    damaged.
     """
     actual = code_digest(stage, config.get("members", ()))
     if code != actual:
@@ -96,7 +98,10 @@ def run_job(
     key = hashlib.sha256(text.encode()).hexdigest()
     module = importlib.import_module(f"abd.stages.{stage}")
     job = Job(stage, config, Given(inputs), outputs, key, options or {})
-    with alone(job.work, stage):
+    with held(job.work / LOCK, lambda holder: say(_waiting(stage, holder))) as waited:
+        if waited and _is_made(outputs.values(), key):
+            say(f"{stage}: the results are those of that process")
+            return
         for path in outputs.values():
             remove_unfinished(path.parent, (path.name, RECORD))
         with (
@@ -114,6 +119,22 @@ def run_job(
             planned=_planned(),
             key=key,
         )
+
+
+def _waiting(stage: str, holder: str) -> str:
+    return f"{stage}: {holder} makes the same results: waiting for it to end"
+
+
+def _is_made(outputs: Iterable[Path], key: str) -> bool:
+    """Whether outputs are there, whole, and those of the job with this key."""
+    try:
+        for path in outputs:
+            check_artifact(path)
+            if read_record(record_path(path))["key"] != key:
+                return False
+    except AbdError:
+        return False
+    return True
 
 
 @contextmanager

@@ -8,16 +8,15 @@ and the digest of what it holds is written last.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from abd.errors import AbdError
+from abd.storage.locks import held
 from abd.storage.runs import RunRecord, collect, metrics_files
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def sync(results: Path, reports: Path) -> None:
     uri = os.environ.get("MLFLOW_TRACKING_URI", LOCAL)
     n_sent = n_same = 0
     try:
-        with _one_sender():
+        with held(Path("work", "track.lock")):
             client = MlflowClient(uri)
             experiment = _experiment(client)
             known = _known(client, experiment)
@@ -93,16 +92,6 @@ def reason(error: BaseException) -> str:
             said = found.strerror
         found = found.__cause__ or found.__context__
     return next(iter(said.splitlines()), type(error).__name__)
-
-
-@contextmanager
-def _one_sender() -> Iterator[None]:
-    """Wait until no other process sends."""
-    path = Path("work", "track.lock")
-    path.parent.mkdir(exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def experiment_name() -> str:
