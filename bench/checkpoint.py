@@ -17,31 +17,38 @@ from abd.sources.cmi import CmiSource
 from abd.stages.drive import CHECKPOINT_SECONDS, CHECKPOINT_SHARE
 from abd.storage.working import WorkingCheckpoints
 from bench.timing import Figure
-from bench.zskt import SIZE, distillation, prepared, student
+from bench.zskt import SIZE, distillation, prepared, student, teacher_net
 
 N_SAVES = 5
+MIB = 2**20
 SCHEDULE = ("epochs", "log_every", "eval_every")  # of the section, not the source's own
 
 
 def checkpoint() -> Figure:
-    """A save of CMI's state at its end, the largest there is, against two minutes' work."""
+    """A save of CMI's state near its end, the largest there is, against two minutes' work.
+
+    Its pool and its bank are full, and a synthesis is under way.
+    """
     teacher = prepared("float32")
     section = load_params(Path("params.yaml"))["distill"]["cmi"]
     settings = {name: value for name, value in section.items() if name not in SCHEDULE}
     n_images = section["epochs"] * section["synthesis"]["images"]
     context = Context(
-        teacher, Normalization((0.5,) * 3, (0.25,) * 3), torch.device("cpu"),
+        teacher_net(), Normalization((0.5,) * 3, (0.25,) * 3), torch.device("cpu"),
         size=SIZE, n_classes=10, seed=0, rounds=section["epochs"] * section["kd_steps"],
     )  # fmt: skip
     source = CmiSource(context, {}, **settings)
     source.pixels = torch.zeros(n_images, 3, SIZE, SIZE, dtype=torch.uint8)
+    source.bank.add(torch.ones(source.bank.capacity, *source.bank.pairs.shape[1:]))
     cmi = Distillation(student(), source, seed=0, log_every=1)
     zskt = distillation(teacher)
-    for _ in zskt.run(1):  # optimizers have no state before their first step
-        pass
+    for run in (cmi, zskt):  # optimizers have no state before their first step
+        for _ in run.run(1):
+            pass
     largest, usual = _seconds(cmi), _seconds(zskt)
     share = largest / CHECKPOINT_SECONDS
-    notes = {"zskt": usual, "zskt_share": usual / CHECKPOINT_SECONDS}
+    size = sum(t.nbytes for t in cmi.state().tensors.values())
+    notes = {"mib": size / MIB, "zskt": usual, "zskt_share": usual / CHECKPOINT_SECONDS}
     return Figure(
         "checkpoint", largest, "s", "the time between two", CHECKPOINT_SECONDS, share,
         CHECKPOINT_SHARE, notes,
@@ -51,7 +58,8 @@ def checkpoint() -> Figure:
 def _seconds(run: Distillation) -> float:
     """The median of some saves, with what a save checks and sums."""
     seconds = []
-    with TemporaryDirectory() as folder:
+    Path("work").mkdir(exist_ok=True)  # on the disk that jobs write to
+    with TemporaryDirectory(dir="work") as folder:
         kept = WorkingCheckpoints(Path(folder), "bench")
         for _ in range(N_SAVES):
             before = time.perf_counter()

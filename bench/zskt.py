@@ -41,9 +41,10 @@ def _noise(index: int) -> Tensor:
     return torch.randn(BATCH, NZ, generator=torch_stream(0, "zskt", "noise", index))
 
 
-def _teacher() -> nn.Module:
+def teacher_net() -> nn.Module:
+    """A teacher whose running statistics fit its inputs."""
     teacher = build_net("wrn-16-2", 10, torch_stream(0, "bench", "teacher"))
-    with torch.no_grad():  # running statistics that fit the inputs, as a teacher's do
+    with torch.no_grad():
         for i in range(20):
             stream = torch_stream(0, "bench", "statistics", i)
             teacher.train()(torch.randn(64, 3, SIZE, SIZE, generator=stream))
@@ -76,7 +77,7 @@ def prepared(dtype: str, device: str = "cpu") -> nn.Module:
     use_numerics(
         {"device": device, "threads": N_THREADS, "deterministic": True, "dtype": dtype}
     )
-    teacher = _teacher().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    teacher = teacher_net().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return folded(teacher)
 
 
@@ -102,9 +103,9 @@ def reference(
     layout: torch.memory_format = torch.contiguous_format,
 ) -> Callable[[], Cycle]:
     """The reference's loop from the same start, in torch's default memory layout."""
-    like = distillation(_teacher())
+    like = distillation(teacher_net())
     assert isinstance(like.source, ZsktSource)
-    nets = (_teacher(), student(), reference_generator(like.source.generator))
+    nets = (teacher_net(), student(), reference_generator(like.source.generator))
     run = ReferenceZskt(
         *(net.to(memory_format=layout) for net in nets),
         noise=_noise,

@@ -1,5 +1,8 @@
 """Optimizers that spare the import of the compiler are PyTorch's own, bit for bit."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -30,3 +33,23 @@ def test_steps_are_those_of_torch(name, settings):
     again.load_state_dict(optimizer.state_dict())
     for key, value in twin.state_dict()["state"][0].items():
         assert torch.equal(again.state_dict()["state"][0][key], value), key
+
+
+SPARED = """
+import sys
+import torch
+from abd.eager import SGD, Adam
+
+weights = torch.ones(3, requires_grad=True)
+for optimizer in (Adam([weights], 0.1), SGD([weights], 0.1)):
+    optimizer.zero_grad()
+    weights.sum().backward()
+    optimizer.step()
+    optimizer.load_state_dict(optimizer.state_dict())
+assert weights.max() < 1
+assert "torch._dynamo" not in sys.modules
+"""
+
+
+def test_the_compiler_is_not_imported():
+    subprocess.run([sys.executable, "-c", SPARED], check=True)

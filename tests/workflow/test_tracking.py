@@ -26,6 +26,7 @@ from tests.workflow.conftest import (
     free_port,
     make_workflow,
 )
+from tests.workflow.test_demo import KEY
 
 SEEDS = range(8)
 KILLS = 6
@@ -237,9 +238,20 @@ def test_a_run_says_where_it_is_from_and_shows_its_figures(many):
     )
     assert len(samples) == len(lines) - 1 > 0, "the first line says whose they are"
     assert all(100 < sample.value < 8000 for sample in samples)
-    took = job_seconds(many.folder / f"benchmarks/distill/{key}.tsv")
-    assert run.info.end_time - run.info.start_time == round(1000 * took)
     assert json.loads(lines[1])["time"] == samples[0].timestamp
+
+
+def test_a_run_lasts_as_long_as_the_jobs_of_its_curve(finished):
+    """ABD found no vaccine: its curve begins with the plain run's, not with a copy's."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{finished.folder}/mlflow.db")
+    experiment = client.get_experiment_by_name("abd").experiment_id
+    (run,) = client.search_runs([experiment], filter_string="tags.defense = 'abd'")
+    jobs = (f"surrogate/{KEY}", f"distill/{KEY}/plain", f"retrospect/{KEY}/abd")
+    took = sum(job_seconds(finished.folder / f"benchmarks/{job}.tsv") for job in jobs)
+    assert run.info.end_time - run.info.start_time == round(1000 * took)
+    assert run.info.end_time <= 1000 * time.time()
 
 
 def test_the_latest_run_of_a_model_is_told_from_older_ones(copied):

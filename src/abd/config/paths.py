@@ -165,9 +165,9 @@ def history_paths(cell: Cell) -> list[str]:
     return paths
 
 
-def benchmark_path(history: str) -> str:
-    """What Snakemake measured of the job that writes this history."""
-    folder = PurePosixPath(history).parent.relative_to("results")
+def benchmark_path(result: str) -> str:
+    """What Snakemake measured of the job that writes this result."""
+    folder = PurePosixPath(result).parent.relative_to("results")
     return f"benchmarks/{folder}.tsv"
 
 

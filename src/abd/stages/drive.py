@@ -22,7 +22,10 @@ from abd.storage.working import WorkingCheckpoints
 Observe = Callable[[int], Mapping[str, float]]
 
 CHECKPOINT_SECONDS = 120.0
-CHECKPOINT_SHARE = 0.02  # of the time, at most: where a save takes long, saves are rarer
+# Of the time, at most: where a save takes long, saves are rarer. But one that only happened
+# to take long, on a disk that hung, is not to leave a job without.
+CHECKPOINT_SHARE = 0.02
+CHECKPOINT_SECONDS_AT_MOST = 1200.0
 PROGRESS_SECONDS = 1.0
 HISTORY = "history"  # the name of the history among a state's values
 
@@ -151,7 +154,8 @@ class Driver:
         given = os.environ.get("ABD_CHECKPOINT_SECONDS")
         if given is not None:
             return float(given)
-        return max(CHECKPOINT_SECONDS, self._save_took / CHECKPOINT_SHARE)
+        rarer = max(CHECKPOINT_SECONDS, self._save_took / CHECKPOINT_SHARE)
+        return min(rarer, CHECKPOINT_SECONDS_AT_MOST)
 
     def _whole_state(self) -> State:
         """The run's state, if it is good, and the history up to it."""

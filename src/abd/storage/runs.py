@@ -207,12 +207,17 @@ def _made(records: list[dict[str, Any]], experiments: list[str]) -> dict[str, st
 
 
 def _seconds(root: Path, histories: Iterable[Path]) -> float | None:
-    """What the jobs took that wrote these histories; None where one's time is not here."""
-    paths = [benchmark_path(str(history.relative_to(root))) for history in histories]
-    try:
-        return sum(job_seconds(root / path) for path in paths)
-    except (OSError, ValueError, KeyError):
-        return None
+    """What the jobs took that made these histories; None where one's time is not here."""
+    seconds = []
+    for history in histories:
+        made = history
+        for record in _records([history]):  # a copy took no time; what it is of did
+            made = root / record["facts"].get("reused_from", made)
+        try:
+            seconds.append(job_seconds(root / benchmark_path(str(made.relative_to(root)))))
+        except (OSError, ValueError, KeyError):
+            return None
+    return sum(seconds)
 
 
 def _system(root: Path, histories: Iterable[Path]) -> Iterator[dict[str, float]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,7 +143,9 @@ def _send(
     """Send what a run lacks; what MLflow holds already leaves no second trace."""
     if run is None:
         tags: dict[str, Any] = {**record.tags, KEY: record.key}
-        run = _Known(client.create_run(experiment, tags=tags).info.run_id, tags)
+        start = int(1000 * (time.time() - (record.seconds or 0)))
+        made = client.create_run(experiment, start_time=start, tags=tags)
+        run = _Known(made.info.run_id, tags)
     if run.tags.get(DIGEST) != record.digest:
         _send_values(client, run.run_id, record)
     if run.tags.get(SHOWN) != record.shown:
