@@ -68,11 +68,48 @@ def test_a_job_that_was_stopped_says_how_it_goes_on():
     assert worded(HEAD.format(message="None") + COMMAND + log) == line
 
 
+SAID = "results/x.npz: expected to write it, got No space left on device; make room"
+
+
+def _log(path, *lines):
+    return "\n".join(["", f"Logfile {path}:", "=" * 40, "progress 1/4", *lines, "=" * 40])
+
+
 def test_what_a_stage_says_is_all_that_is_shown():
-    line = "results/x.npz: expected to write it, got No space left on device; make room"
-    log = f"\nLogfile logs/teacher.log:\n====\nprogress 1/4\nabd: error: {line}\n====\n"
-    shown = worded("[Fri Nov 27]\n" + HEAD.format(message="None") + COMMAND + log)
-    assert shown == f"teacher failed: {line} (logs/teacher.log)"
+    log = _log("logs/teacher.log", f"abd: error: {SAID}")
+    head = "[Fri Nov 27]\n" + HEAD.format(message="None")
+    shown = f"teacher failed: {SAID} (logs/teacher.log)"
+    assert worded(head + COMMAND + log) == shown
+    # On a cluster the job has a log of Slurm's besides, with more of Snakemake's.
+    head = head.replace("teacher.log", "teacher.log, logs/slurm/1.log")
+    of_slurm = _log("logs/slurm/1.log", "Error in rule fetch:", "abd: error: another")
+    assert worded(head + COMMAND + log + of_slurm) == shown
+
+
+def test_a_stage_that_said_it_and_then_crashed_keeps_its_log():
+    crashed = _log("logs/teacher.log", f"abd: error: {SAID}", "Traceback (most recent", "x")
+    assert worded(HEAD.format(message="None") + COMMAND + crashed).endswith(crashed)
+
+
+def test_jobs_of_a_group_are_named_one_by_one():
+    """As Snakemake words it: a log of the group, and those of its jobs."""
+    head = """[Fri Nov 27]
+    message: For further error details see the cluster/cloud log.
+    log: logs/slurm/2.log (check log file(s) for error details)
+    jobs:
+        rule poison:
+            jobid: 1
+            output: results/poison/x/poisoned.npz
+            log: logs/poison/x.log (check log file(s) for error details)
+        rule fetch:
+            jobid: 2
+            log: logs/fetch.log (check log file(s) for error details)"""
+    logs = [
+        _log("logs/slurm/2.log", "abd: error: of whom?"),
+        _log("logs/poison/x.log", f"abd: error: {SAID}"),
+        _log("logs/fetch.log", "done"),
+    ]
+    assert worded(head + "".join(logs)) == f"poison failed: {SAID} (logs/poison/x.log)"
 
 
 @pytest.mark.parametrize(

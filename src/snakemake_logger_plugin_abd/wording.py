@@ -24,10 +24,13 @@ COMMAND_GONE = re.compile(r"No such file or directory: 's(batch|acct|info|queue)
 NO_SLURM = "Slurm's commands are not here: start where sbatch and sacct are."
 # A job that was told to end says so in its log, and how it goes on.
 STOPPED = re.compile(r"^abd: (\w+: stopped by \w+ at .*)$", re.MULTILINE)
-# What a stage says of bad input and the like is all there is to say.
-RULE = re.compile(r"Error in rule (\w+):")
-SAID = re.compile(r"^abd: error: (.*(?:\n {2}.*)*)$", re.MULTILINE)
-LOG = re.compile(r"^ {4}log: (\S+)", re.MULTILINE)
+# A failed job, or each one of a group, and its logs; the first is the stage's own. Its last
+# words, where they are of bad input or the like, are all there is to say.
+JOB = re.compile(
+    r"^(?:Error in rule| +rule) (\w+):\n(?: {4,}\w+: .*\n)*? +log: ([^\s,]+)", re.MULTILINE
+)
+SECTION = re.compile(r"^Logfile ([^\n]*):\n=+\n(.*?)\n=+$", re.MULTILINE | re.DOTALL)
+SAID = re.compile(r"^abd: error: (.*(?:\n {2}.*)*)\s*\Z", re.MULTILINE)
 # The error of a job, in Snakemake's own terms, and that it was one: both are told besides.
 TOLD = re.compile(
     r"RuleException:\nCalledProcessError in file .*returned non-zero exit status \d+\."
@@ -70,13 +73,15 @@ def worded(text: str) -> str | None:
 
 
 def _of_its_log(text: str) -> str | None:
-    """What a stage said in its log of why it ended, where that is all there is to say."""
+    """What stages said of why they ended, where that is all there is to say."""
     if stopped := STOPPED.search(text):
         return stopped[1]
-    rule, said, log = RULE.search(text), SAID.findall(text), LOG.search(text)
-    if rule is None or not said:
-        return None
-    return f"{rule[1]} failed: {said[-1]}" + (f" ({log[1]})" if log else "")
+    logs = dict(SECTION.findall(text))
+    lines = []
+    for rule, log in JOB.findall(text):
+        if said := SAID.search(logs.get(log, "")):
+            lines.append(f"{rule} failed: {said[1]} ({log})")
+    return "\n".join(lines) or None
 
 
 def concerns_all(text: str) -> bool:
