@@ -18,7 +18,14 @@ from abd.storage.checkpoints import (
     write_net,
     write_state,
 )
-from abd.storage.files import read_json, replacing, sha256, write_json
+from abd.storage.files import (
+    read_json,
+    remove_all_unfinished,
+    remove_unfinished,
+    replacing,
+    sha256,
+    write_json,
+)
 from abd.storage.pictures import read_picture, write_picture
 from abd.storage.records import check_artifact, write_record
 from abd.storage.results import read_curve, read_history, write_history
@@ -37,6 +44,19 @@ def test_a_failed_write_leaves_what_was_there(tmp_path):
         fail()
     assert read_json(path) == [1]
     assert [p.name for p in path.parent.iterdir()] == ["file.json"]
+
+
+def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path):
+    path = tmp_path / "a[1].json"
+    left = [tmp_path / name for name in (".a[1].json.abcdefgh", ".b.json.abcdefgh")]
+    names = ("a[1].json", "x.a[1].json", ".a[1].json", ".a1.json.abcdefgh")
+    others = [tmp_path / name for name in names]
+    for file in (*left, *others):
+        file.touch()
+    remove_unfinished(path)
+    assert set(tmp_path.iterdir()) == {left[1], *others}
+    remove_all_unfinished(tmp_path)
+    assert set(tmp_path.iterdir()) == set(others[:3])
 
 
 def test_files_are_readable_by_others(tmp_path):

@@ -22,9 +22,9 @@ from abd.config import load_params, load_plan
 from abd.config.cells import expand
 from abd.config.sections import merge
 from abd.report.summary import write_summary
-from abd.storage.benchmarks import job_seconds
 from abd.storage.commit import described_commit
 from abd.storage.files import write_json
+from abd.storage.usage import job_seconds
 
 KEPT = Path("reports/evidence")
 SETTINGS = KEPT / "params.yaml"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from abd.errors import AbdError, printable
+from abd.storage.files import remove_unfinished
 
 if TYPE_CHECKING:  # the command starts without what only some of it needs
     from abd.config import Plan
@@ -21,26 +22,37 @@ MENDS = {
 
 
 def report(arguments: argparse.Namespace) -> None:
-    """Write an experiment's tables and page, as far as it has run."""
+    """Write an experiment's tables and page, as far as it has run.
+
+    Where no place is given they do not take that of Snakemake's, which are of the whole
+    experiment, and which Snakemake would take for its own.
+    """
     from abd.config.paths import report_files
     from abd.report.write import write_report
 
-    page, table, figures = map(Path, report_files([arguments.experiment]))
+    files = report_files([arguments.experiment])
+    given = arguments.page, arguments.table, arguments.figures
+    page, table, figures = (g or Path("work", f) for g, f in zip(given, files, strict=True))
+    remove_unfinished(page, table)
     write_report(
         arguments.params,
         arguments.experiment,
         paper=arguments.paper,
         dot=arguments.rulegraph,
-        page=arguments.page or page,
-        table=arguments.table or table,
-        folder=arguments.figures or figures,
+        page=page,
+        table=table,
+        folder=figures,
     )
+    if not arguments.page:
+        print(f"report: {page}")
 
 
 def summary(arguments: argparse.Namespace) -> None:
     """Write one record per cell, and what DVC reads."""
     from abd.report.summary import write_metrics, write_summary
 
+    own = arguments.out, arguments.metrics, arguments.plot
+    remove_unfinished(*(path for path in own if path))
     write_summary(arguments.params, arguments.paper, arguments.out)
     if arguments.metrics and arguments.plot:
         write_metrics(arguments.out, arguments.metrics, arguments.plot)

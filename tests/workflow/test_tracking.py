@@ -17,8 +17,8 @@ import psutil
 import pytest
 from filelock import FileLock
 
-from abd.storage.benchmarks import job_seconds
 from abd.storage.results import read_curve
+from abd.storage.usage import job_seconds
 from tests.workflow.conftest import (
     GRID,
     Workflow,

@@ -108,10 +108,11 @@ def test_a_dropped_cell_is_orphaned_and_no_error(copied):
 
 def test_a_report_names_students_that_are_stale_or_mixed(copied):
     """Of other params than the report; then, half made anew, of another teacher."""
-    pages = [copied.folder / f"reports/pages/demo.{end}" for end in ("md", "html")]
+    pages = [copied.folder / f"work/reports/pages/demo.{end}" for end in ("md", "html")]
     head = "2 of 2 students are not of the params, code and results that are here now"
 
     def told():
+        """Which leaves Snakemake's own pages alone."""
         copied.run("abd", "report", "--experiment", "demo")
         texts = [path.read_text() for path in pages] + [copied.run("abd", "show").stdout]
         return [" ".join(text.split()) for text in texts]
@@ -124,4 +125,4 @@ def test_a_report_names_students_that_are_stale_or_mixed(copied):
     copied.snakemake("--", f"{TEACHER}/metrics.json")
     for text in told():
         assert head in text
-        assert "seed 0: surrogate was made from another teacher.safetensors" in text
+        assert "seed 0: surrogate was made from another results/teacher/" in text

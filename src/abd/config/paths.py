@@ -208,11 +208,12 @@ def stage_folders(cell: Cell) -> Iterator[tuple[str, str, dict[str, str]]]:
 
 
 def _stages(cell: Cell) -> Iterator[tuple[str, str]]:
-    """The stages that a cell's student comes from, and the guard of distill."""
-    for stage in ("fetch", "poison", "teacher", "evaluate_teacher"):
-        yield stage, ""
+    """The stages that a cell's student comes from, in their order, and distill's guard."""
+    yield "fetch", ""
     if needs_hard_images(cell.trigger):
         yield "harden", ""
+    for stage in ("poison", "teacher", "evaluate_teacher"):
+        yield stage, ""
     if settings_class(cell.source).pool == "patches":
         yield "patches", ""
     if cell.guard != "first":

@@ -6,8 +6,7 @@ Read from the records alone: whether files are what their records say, and which
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from abd.config.jobs import job_spec
 from abd.config.paths import stage_folders
 from abd.errors import AbdError
 from abd.storage.records import NAME, read_record
+from abd.storage.staleness import reasons
 
 ReadRecord = Callable[[Path], dict[str, Any] | None]
 
@@ -44,21 +44,13 @@ def _checked(
     record = record_of(Path(folder))
     if record is None:
         return f"has a damaged {NAME}" if Path(folder, NAME).is_file() else None
-    spec = job_spec(plan, stage, wildcards)
-    if record["code"] != spec.code:
-        return "was made with other code"
-    if record["config"] != json.loads(spec.config):
-        return "was made with other params"
-    others = sorted(_others(record["inputs"], record_of))
-    return f"was made from another {', '.join(others)}" if others else None
 
+    def recorded(path: str) -> str | None:
+        made = record_of(Path(path).parent)
+        return None if made is None else made["outputs"].get(Path(path).name)
 
-def _others(inputs: dict[str, str], record_of: ReadRecord) -> Iterator[str]:
-    """The names of inputs that have been made anew since, with other bytes."""
-    for path, digest in inputs.items():
-        record = record_of(Path(path).parent)
-        if record is not None and record["outputs"].get(Path(path).name) != digest:
-            yield Path(path).name
+    found = reasons(record, [job_spec(plan, stage, wildcards)], recorded)
+    return "was " + ", and ".join(found) if found else None
 
 
 def _record(folder: Path) -> dict[str, Any] | None:

@@ -20,7 +20,6 @@ from abd.errors import AbdError
 from abd.stages.sampling import sampled
 from abd.storage.files import remove_unfinished
 from abd.storage.locks import held
-from abd.storage.records import NAME as RECORD
 from abd.storage.records import check_artifact, read_record, record_path, write_record
 
 WORK = Path("work")
@@ -103,7 +102,7 @@ def run_job(
             say(f"{stage}: the results are those of that process")
             return
         for path in outputs.values():
-            remove_unfinished(path.parent, (path.name, RECORD))
+            remove_unfinished(path, record_path(path))
         with (
             sampled(job.samples, key) if job.samples else nullcontext(),
             _memory_in_words(stage),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -62,11 +63,20 @@ def _replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def remove_unfinished(folder: Path, names: Iterable[str] = ("*",)) -> None:
-    """Remove what writers of files of these names left there, killed before the rename."""
-    for name in names:
-        for left in folder.glob(f".{name}.????????"):
-            left.unlink(missing_ok=True)
+def remove_unfinished(*paths: Path) -> None:
+    """Remove what writers of these files left beside them, killed before the rename."""
+    for path in paths:
+        _remove_unfinished(path.parent, glob.escape(path.name))
+
+
+def remove_all_unfinished(folder: Path) -> None:
+    """Remove what writers of any file in `folder` left there."""
+    _remove_unfinished(folder, "*")
+
+
+def _remove_unfinished(folder: Path, name: str) -> None:
+    for left in folder.glob(f".{name}.????????"):
+        left.unlink(missing_ok=True)
 
 
 def _umask() -> int:

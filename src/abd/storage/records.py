@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,12 @@ def read_record(path: Path) -> dict[str, Any]:
     if not whole:
         raise AbdError(f"{path}: expected the record that was written, got another")
     return record
+
+
+def records_beside(paths: Iterable[Path]) -> list[dict[str, Any]]:
+    """The records of the jobs that wrote these files, as far as there are any."""
+    found = map(record_path, paths)
+    return [read_json(path) for path in found if path.is_file()]
 
 
 def _digest(record: Mapping[str, Any]) -> str:

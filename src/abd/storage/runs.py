@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from abd.config.cells import Cell
-from abd.config.paths import benchmark_path, history_paths, system_path
-from abd.errors import AbdError
-from abd.storage.benchmarks import job_seconds
+from abd.config.paths import history_paths
 from abd.storage.files import read_json, sha256
 from abd.storage.records import NAME as RECORD
-from abd.storage.results import read_curve, read_history
+from abd.storage.records import records_beside
+from abd.storage.results import read_curve
+from abd.storage.usage import samples_of, seconds_of
 
 CURVES = {"loss": "train.loss", "acc": "monitor.acc", "asr": "monitor.asr"}
 FIGURES = ("curves.png", "scores.png")  # of an experiment's those that show single models
@@ -88,7 +88,7 @@ def collect(results: Path, reports: Path) -> Iterator[RunRecord]:
         histories = [results.parent / p for p in _history_paths(cell)]
         if not all(history.is_file() for history in histories):
             continue  # of a cell that is being made anew
-        records = _records([*histories, path])
+        records = records_beside([*histories, path])
         ancestors = list(_ancestors(results.parent, path.parent))
         experiments = asked.get(_identity(cell), [])
         yield RunRecord(
@@ -105,8 +105,8 @@ def collect(results: Path, reports: Path) -> Iterator[RunRecord]:
             ],
             final={"acc": metrics["acc"], "asr": metrics["asr"]},
             made=_made(records, experiments),
-            seconds=_seconds(results.parent, histories),
-            system=list(_system(results.parent, histories)),
+            seconds=seconds_of(results.parent, histories),
+            system=list(samples_of(results.parent, histories)),
             artifacts=list(_artifacts(results, reports, cell, experiments)),
         )
 
@@ -145,12 +145,6 @@ def _name(cell: Mapping[str, Any]) -> str:
     if "student" in cell:
         return "{dataset} {trigger} {source} {defense} s{seed}".format_map(cell)
     return "{dataset} {trigger} teacher t{teacher_seed}".format_map(cell)
-
-
-def _records(paths: Iterable[Path]) -> list[dict[str, Any]]:
-    """The records beside these files: of the stages that wrote them."""
-    records = [path.parent / RECORD for path in paths]
-    return [read_json(record) for record in records if record.is_file()]
 
 
 def _ancestors(root: Path, folder: Path) -> Iterator[dict[str, Any]]:
@@ -204,33 +198,6 @@ def _made(records: list[dict[str, Any]], experiments: list[str]) -> dict[str, st
     made = {COMMIT: planned.get("commit"), "params": planned.get("params")}
     found = {name: value for name, value in made.items() if value}
     return {**found, "experiments": ", ".join(experiments)} if experiments else found
-
-
-def _seconds(root: Path, histories: Iterable[Path]) -> float | None:
-    """What the jobs took that made these histories; None where one's time is not here."""
-    seconds = []
-    for history in histories:
-        made = history
-        for record in _records([history]):  # a copy took no time; what it is of did
-            made = root / record["facts"].get("reused_from", made)
-        try:
-            seconds.append(job_seconds(root / benchmark_path(str(made.relative_to(root)))))
-        except (OSError, ValueError, KeyError):
-            return None
-    return sum(seconds)
-
-
-def _system(root: Path, histories: Iterable[Path]) -> Iterator[dict[str, float]]:
-    """The samples of the very jobs that wrote these histories, one after the other."""
-    for history in histories:
-        path = root / system_path(str(history.relative_to(root)))
-        try:
-            first, *samples = read_history(path)
-        except (AbdError, ValueError):
-            continue  # not there, or torn by a kill: a sample is not worth an error
-        records = _records([history])
-        if records and first == {"key": records[0].get("key")}:
-            yield from samples
 
 
 def _artifacts(

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from abd.errors import AbdError
 from abd.storage.files import sha256
 from abd.storage.records import NAME, read_record
+from abd.storage.staleness import Spec, reasons
 
 Kind = Literal["damaged", "missing", "stale", "foreign", "orphaned"]
-
-
-class Spec(Protocol):
-    """What a plan tells a job."""
-
-    @property
-    def config(self) -> str:
-        """Its slice of the params, as JSON."""
-        ...
-
-    @property
-    def code(self) -> str:
-        """The digest of its code."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -82,8 +68,7 @@ def _check(
     except (AbdError, OSError) as error:
         yield Finding("damaged", record_path, str(error))
         return
-    inputs, outputs = record["inputs"], record["outputs"]
-    made = record["config"], record["code"]
+    outputs = record["outputs"]
     for name, expected in outputs.items():
         path = folder / name
         if path not in files:
@@ -95,17 +80,10 @@ def _check(
     for path in files:
         if path != record_path and path.name not in outputs:
             yield Finding("foreign", path, f"{record_path} does not name it")
-    changed = [
-        name for name, expected in inputs.items() if _digest(Path(name), digest) != expected
-    ]
-    if changed:
-        yield Finding("stale", folder, f"made from another {', '.join(sorted(changed))}")
+    for why in reasons(record, specs or (), lambda path: _digest(Path(path), digest)):
+        yield Finding("stale", folder, why)
     if specs is None:
         yield Finding("orphaned", folder, "no experiment asks for it")
-    elif specs and not any(made == (json.loads(spec.config), spec.code) for spec in specs):
-        same_code = any(record["code"] == spec.code for spec in specs)
-        what = "params" if same_code else "code"
-        yield Finding("stale", folder, f"made with other {what} than are planned now")
 
 
 def _digest(path: Path, digest: Any) -> str:

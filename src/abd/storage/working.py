@@ -15,7 +15,7 @@ import torch
 from abd.errors import DamagedError
 from abd.state import State
 from abd.storage.checkpoints import read_state, write_state
-from abd.storage.files import remove_unfinished
+from abd.storage.files import remove_all_unfinished
 
 KEY, MARKS, SHA256 = "key", "marks", "sha256"  # noted here, beside a state's own values
 
@@ -45,7 +45,7 @@ class WorkingCheckpoints:
         The files of those go. Without a usable one there is nothing to go on from. Raises
         AbdError where one cannot be read at all, which may pass.
         """
-        remove_unfinished(self.folder)
+        remove_all_unfinished(self.folder)
         complaints = []
         for path in (self.latest, self.before):
             if not path.is_file():
