@@ -1,6 +1,7 @@
 """`abd verify` finds what is not as its record says, or not as params.yaml asks for it."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import yaml
@@ -126,3 +127,7 @@ def test_a_report_names_students_that_are_stale_or_mixed(copied):
     for text in told():
         assert head in text
         assert "seed 0: surrogate was made from another results/teacher/" in text
+    flip(copied.folder / f"{Path(STUDENT).parent}/record.json", 5)
+    assert "no defense, seed 0: surrogate was made from" in told()[0]
+    flip(copied.folder / f"results/surrogate/{KEY}/record.json", 5)
+    assert "seed 0: surrogate has a damaged record.json" in told()[0]
