@@ -32,6 +32,7 @@ from abd.config.paths import (
 from abd.digest import report_digest
 from abd.errors import AbdError
 from abd.stages.forward import forward_signals
+from abd.storage.bookkeeping import reconcile
 from abd.storage.commit import described_commit
 
 min_version("9.27")
@@ -89,6 +90,9 @@ try:
     PLAN = make_plan(config, build_networks=is_first)
 except AbdError as error:
     raise WorkflowError(str(error)) from None
+
+if is_first:
+    reconcile(PLAN)
 
 NUMERICS = PLAN.top.numerics
 

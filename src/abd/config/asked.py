@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from abd.config.cells import expand
 from abd.config.jobs import JobSpec, job_spec
-from abd.config.paths import stage_folders
+from abd.config.paths import stage_jobs
 from abd.config.plan import Plan
 
 
@@ -20,16 +20,14 @@ def asked_jobs(plans: Iterable[Plan]) -> dict[str, list[JobSpec]]:
     for plan in plans:
         cells = (cell for cells in plan.cells.values() for cell in cells)
         jobs = {
-            folder: (stage, wildcards)
-            for cell in dict.fromkeys(cells)
-            for folder, stage, wildcards in stage_folders(cell)
+            job.folder: job for cell in dict.fromkeys(cells) for job in stage_jobs(cell)
         }
-        for folder, (stage, wildcards) in jobs.items():
-            spec = job_spec(plan, stage, wildcards)
+        for folder, job in jobs.items():
+            spec = job_spec(plan, job.stage, job.wildcards)
             if spec not in asked.setdefault(folder, []):
                 asked[folder].append(spec)
         for name in plan.set_aside:
             for cell in expand(plan.top.experiments[name]):
-                for folder, _, _ in stage_folders(cell):
-                    asked.setdefault(folder, [])
+                for job in stage_jobs(cell):
+                    asked.setdefault(job.folder, [])
     return asked

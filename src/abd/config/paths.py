@@ -7,6 +7,7 @@ from dataclasses import asdict
 from functools import cache
 from pathlib import PurePosixPath
 from string import Formatter
+from typing import NamedTuple
 
 from abd.config.cells import GUARDS, Cell
 from abd.config.schema import Settings
@@ -195,16 +196,29 @@ def _cell_files(cell: Cell) -> list[str]:
     return files
 
 
-def stage_folders(cell: Cell) -> Iterator[tuple[str, str, dict[str, str]]]:
-    """Of every job that a cell's student comes from: folder, stage and wildcards."""
+class StageJob(NamedTuple):
+    """A job of a stage: the folder that it writes, its wildcards, and its files' paths."""
+
+    folder: str
+    stage: str
+    wildcards: dict[str, str]
+    files: list[str]
+
+
+def stage_jobs(cell: Cell) -> Iterator[StageJob]:
+    """Every job that a cell's student comes from, in their order."""
     for entry, guard in _stages(cell):
-        folder, _ = FILES[entry]
-        of_cell = {**{k: str(v) for k, v in asdict(cell).items()}, "guard": guard}
-        names = {name for _, name, _, _ in Formatter().parse(folder) if name}
-        wildcards = {k: v for k, v in of_cell.items() if k in names}
-        if entry == "retrospect_abd":  # a file more of the same job
+        template, files = FILES[entry]
+        if entry == "retrospect_abd":  # a file more of the job before it
             continue
-        yield folder.format(**of_cell), entry.removesuffix("_teacher"), wildcards
+        if entry == "retrospect" and cell.defense == "abd":
+            files = [*files, *FILES["retrospect_abd"][1]]
+        of_cell = {**{k: str(v) for k, v in asdict(cell).items()}, "guard": guard}
+        names = {name for _, name, _, _ in Formatter().parse(template) if name}
+        wildcards = {k: v for k, v in of_cell.items() if k in names}
+        folder = template.format(**of_cell)
+        paths = [f"{folder}/{file}" for file in files]
+        yield StageJob(folder, entry.removesuffix("_teacher"), wildcards, paths)
 
 
 def _stages(cell: Cell) -> Iterator[tuple[str, str]]:
