@@ -106,7 +106,7 @@ def test_a_file_system_without_locks_stops_nothing(lock, monkeypatch):
     with held(lock) as waited:
         assert not waited
     monkeypatch.setattr(fcntl, "flock", fails(errno.EIO))
-    with pytest.raises(OSError, match="no"), held(lock):
+    with pytest.raises(AbdError, match="expected to write it, got no; "), held(lock):
         pass
 
 

@@ -1,4 +1,6 @@
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -44,6 +46,25 @@ def test_a_failed_write_leaves_what_was_there(tmp_path):
         fail()
     assert read_json(path) == [1]
     assert [p.name for p in path.parent.iterdir()] == ["file.json"]
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_what_is_no_file_is_not_replaced(make, tmp_path):
+    path = tmp_path / "out"
+    make(path)
+    with pytest.raises(AbdError, match="expected to write it, got something there that is"):
+        write_json(path, 1)
+    assert path.exists()
+    assert not path.is_file()
+
+
+def test_a_place_that_cannot_be_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file" / "x", tmp_path / ("x" * 300)):
+        with pytest.raises(
+            AbdError, match=r"expected to write it, got .*; give it another"
+        ):
+            write_json(path, 1)
 
 
 def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path):

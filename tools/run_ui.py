@@ -9,27 +9,43 @@ import socket
 import subprocess
 import sys
 
-from abd.storage.tracking import LOCAL, experiment_name, reason, set_up_mlflow
+from abd.errors import AbdError
+from abd.storage.tracking import (
+    LOCAL,
+    check_local,
+    experiment_name,
+    reason,
+    set_up_mlflow,
+)
 
 HOST, PORT = "127.0.0.1", os.environ.get("ABD_UI_PORT", "5000")
 
 
 def main() -> int:
     """Say where the runs are, and serve them until Ctrl-C."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI", LOCAL)
+    try:
+        return serve(os.environ.get("MLFLOW_TRACKING_URI") or LOCAL)
+    except AbdError as error:
+        print(f"make ui: {error}", file=sys.stderr)
+        return 1
+
+
+def serve(uri: str) -> int:
+    """Serve the runs of a store; AbdError where there are none, or no way to."""
     remote = uri.startswith("http")
     root = uri.rstrip("/") if remote else f"http://{HOST}:{PORT}"
+    check_local(uri)
     errors = set_up_mlflow()
     from mlflow import MlflowClient
 
     try:
         found = MlflowClient(uri).get_experiment_by_name(experiment_name())
     except errors as error:
-        return _refuse(f"{uri}: expected a store of MLflow, got {reason(error)}")
+        raise AbdError(f"{uri}: expected a store of MLflow, got {reason(error)}") from None
     if found is None:
-        return _refuse(f"{uri} holds no runs yet; snakemake sends them as it ends")
-    if not remote and (problem := port_problem(HOST, PORT)):
-        return _refuse(problem)
+        raise AbdError(f"{uri} holds no runs yet; snakemake sends them as it ends")
+    if not remote:
+        check_port(HOST, PORT)
     runs = f"{root}/#/experiments/{found.experiment_id}/runs?workflowType=machine_learning"
     print(f"the runs: {runs}", flush=True)
     if remote:
@@ -43,19 +59,13 @@ def main() -> int:
         return 0
 
 
-def port_problem(host: str, port: str) -> str | None:
-    """Why nothing can be served at a port; None where it can."""
-    if not port.isdecimal() or int(port) >= 2**16:
-        return f"ABD_UI_PORT: expected the number of a port, got {port!r}"
+def check_port(host: str, port: str) -> None:
+    """Raise AbdError where nothing can be served at a port."""
+    if not (port.isascii() and port.isdecimal() and 0 < int(port) < 2**16):
+        raise AbdError(f"ABD_UI_PORT: expected the number of a port, got {port!r}")
     with socket.socket() as one:
         if one.connect_ex((host, int(port))) == 0:
-            return f"port {port} is taken; name another: ABD_UI_PORT=5001 make ui"
-    return None
-
-
-def _refuse(message: str) -> int:
-    print(f"make ui: {message}", file=sys.stderr)
-    return 1
+            raise AbdError(f"port {port} is taken; name another: ABD_UI_PORT=5001 make ui")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from abd.storage.files import remove_unfinished
 if TYPE_CHECKING:  # the command starts without what only some of it needs
     from abd.config import Plan
 
+MOST_CLASSES = 10**6
 MENDS = {
     "damaged": "make a damaged file anew with snakemake -R FILE -- FILE",
     "missing": "snakemake makes anew what is missing",
@@ -76,8 +77,8 @@ def convert(arguments: argparse.Namespace) -> None:
     from abd.storage.checkpoints import write_net
     from abd.storage.foreign import read_foreign_net
 
-    if arguments.classes < 2:
-        raise AbdError(f"--classes: expected at least 2, got {arguments.classes}")
+    if not 2 <= arguments.classes <= MOST_CLASSES:
+        raise AbdError(f"--classes: expected 2 to {MOST_CLASSES}, got {arguments.classes}")
     net = build_net(arguments.net, arguments.classes)
     write_net(arguments.out, read_foreign_net(arguments.file, net))
     n_weights = sum(tensor.numel() for tensor in net.state_dict().values())
@@ -109,7 +110,7 @@ def prune(arguments: argparse.Namespace) -> None:
     paths = unasked(experiments, cells, root)
     megabytes = sum(path.lstat().st_size for path in paths) / 2**20
     for path in paths:
-        print(path)
+        print(printable(str(path)))
     what = f"{len(paths)} file(s), {megabytes:.1f} MiB, that no experiment asks for"
     if arguments.yes:
         delete(paths, root)

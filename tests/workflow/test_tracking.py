@@ -274,3 +274,23 @@ def test_the_latest_run_of_a_model_is_told_from_older_ones(copied):
     before.rename(copied.folder / "results")
     copied.run("abd", "track", "sync")
     assert latest() == {"2": "yes", "1": "no"}
+
+
+def test_damaged_results_are_named_and_not_sent(copied):
+    """A wrong figure would stay for ever: MLflow keeps both of two values."""
+    metrics = copied.folder / f"results/evaluate/{KEY}/abd/metrics.json"
+    history = copied.folder / "results/teacher/digits/badnet_sq/wrn-10-1-t0/history.jsonl"
+    metrics.write_text(metrics.read_text().replace('"acc": 0', '"acc": 1'))
+    history.write_text("")
+    done = copied.run("abd", "track", "sync", check=False)
+    assert done.returncode == 1
+    assert "0 run(s) sent, 1 unchanged" in done.stdout
+    head, *lines = done.stderr.splitlines()
+    assert head == "abd: error: MLflow: 2 run(s) not sent"
+    for line, path in zip(lines, (metrics, history), strict=True):
+        assert f"{path.relative_to(copied.folder)}: damaged: expected sha256" in line
+    for path, text in ((metrics, "[]"), (metrics.with_name("record.json"), "{}")):
+        path.write_text(text)
+        done = copied.run("abd", "track", "sync", check=False)
+        assert "Traceback" not in done.stderr
+        assert "2 run(s) not sent" in done.stderr

@@ -1,5 +1,7 @@
 """`abd verify` finds what is not as its record says, or not as params.yaml asks for it."""
 
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -131,3 +133,25 @@ def test_a_report_names_students_that_are_stale_or_mixed(copied):
     assert "no defense, seed 0: surrogate was made from" in told()[0]
     flip(copied.folder / f"results/surrogate/{KEY}/record.json", 5)
     assert "seed 0: surrogate has a damaged record.json" in told()[0]
+
+
+def test_a_folder_on_another_disk_is_looked_into(copied, tmp_path):
+    """A link in place of a folder; and a pipe in place of a file holds up nothing."""
+    elsewhere = tmp_path / "scratch"
+    folder = copied.folder / "results/surrogate"
+    folder.rename(elsewhere)
+    folder.symlink_to(elsewhere)
+    assert found(copied) == []
+    assert copied.run("abd", "prune").stdout.startswith("nothing to prune")
+    flip(elsewhere / KEY / "cache.safetensors", 100)
+    assert ("damaged", f"results/surrogate/{KEY}/cache.safetensors") in found(copied)
+    (copied.folder / STUDENT).unlink()
+    os.mkfifo(copied.folder / STUDENT)
+    assert ("damaged", STUDENT) in found(copied)
+
+
+def test_no_results_at_all_are_not_taken_for_whole_ones(copied):
+    shutil.rmtree(copied.folder / "results")
+    done = copied.run("abd", "verify", check=False)
+    assert done.returncode == 1
+    assert "results: expected a folder of results, got none; make them with" in done.stderr

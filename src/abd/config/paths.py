@@ -214,11 +214,17 @@ def stage_jobs(cell: Cell) -> Iterator[StageJob]:
         if entry == "retrospect" and cell.defense == "abd":
             files = [*files, *FILES["retrospect_abd"][1]]
         of_cell = {**{k: str(v) for k, v in asdict(cell).items()}, "guard": guard}
-        names = {name for _, name, _, _ in Formatter().parse(template) if name}
-        wildcards = {k: v for k, v in of_cell.items() if k in names}
+        wildcards = {name: of_cell[name] for name in _names(template)}
         folder = template.format(**of_cell)
         paths = [f"{folder}/{file}" for file in files]
         yield StageJob(folder, entry.removesuffix("_teacher"), wildcards, paths)
+
+
+@cache
+def _names(template: str) -> list[str]:
+    """The wildcards of a path, each once."""
+    parts = (name for _, name, _, _ in Formatter().parse(template) if name)
+    return list(dict.fromkeys(parts))
 
 
 def _stages(cell: Cell) -> Iterator[tuple[str, str]]:

@@ -27,6 +27,7 @@ CHECKPOINT_SECONDS = 120.0
 CHECKPOINT_SHARE = 0.02
 CHECKPOINT_SECONDS_AT_MOST = 1200.0
 PROGRESS_SECONDS = 1.0
+INTERVAL = "ABD_CHECKPOINT_SECONDS"
 HISTORY = "history"  # the name of the history among a state's values
 
 
@@ -68,6 +69,7 @@ class Driver:
         self._line = ""
         self._saved = time.monotonic()
         self._save_took = 0.0
+        self._asked = _asked_interval()
         self._shown: dict[str, float] = {}
         self._resume()
 
@@ -151,9 +153,8 @@ class Driver:
 
     def _interval(self) -> float:
         """Seconds between two working checkpoints; tests ask for them more often."""
-        given = os.environ.get("ABD_CHECKPOINT_SECONDS")
-        if given is not None:
-            return float(given)
+        if self._asked is not None:
+            return self._asked
         rarer = max(CHECKPOINT_SECONDS, self._save_took / CHECKPOINT_SHARE)
         return min(rarer, CHECKPOINT_SECONDS_AT_MOST)
 
@@ -173,6 +174,15 @@ class Driver:
         self.run.load(state)
         self.history = [Record(step, values) for step, values in history]
         say(f"going on from the working checkpoint at {self.run.position}/{self.total}")
+
+
+def _asked_interval() -> float | None:
+    """The seconds that the environment asks for; AbdError where they are none."""
+    given = os.environ.get(INTERVAL)
+    try:
+        return None if given is None else float(given)
+    except ValueError:
+        raise AbdError(f"{INTERVAL}: expected seconds, got {given!r}") from None
 
 
 @contextmanager

@@ -21,16 +21,17 @@ MAY_NOT = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 @contextmanager
 def in_words(path: Path) -> Iterator[None]:
-    """Raise AbdError in place of an OSError: no room for `path`, or no permission."""
+    """Raise AbdError in place of an OSError of the system: `path` cannot be written."""
     try:
         yield
     except OSError as error:
+        if error.errno is None:
+            raise
+        mend = "give it another place, or make this one writable"
         if error.errno in NO_ROOM:
             mend = "make room and start again: what was finished before is kept"
         elif error.errno in MAY_NOT:
             mend = "make its folder writable"
-        else:
-            raise
         raise AbdError(
             f"{path}: expected to write it, got {error.strerror}; {mend}"
         ) from None
@@ -41,10 +42,13 @@ def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path in the folder of `path`; sync it and rename it into place.
 
     Where the block fails, the temporary file goes and `path` stays as it was. Raises
-    AbdError where there is no room, or no permission to write there.
+    AbdError where it cannot be written, or what is there is no file: a folder, a device.
     """
-    with in_words(path), _replacing(path) as temporary:
-        yield temporary
+    with in_words(path):
+        if path.exists() and not path.is_file():
+            raise OSError(errno.EEXIST, "something there that is no file")
+        with _replacing(path) as temporary:
+            yield temporary
 
 
 @contextmanager
@@ -61,6 +65,21 @@ def _replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Every file, and everything else that is no folder, below a folder.
+
+    Links to folders are followed, to each folder once.
+    """
+    seen = set()
+    for root, folders, names in os.walk(folder, followlinks=True):
+        place = os.path.realpath(root)
+        if place in seen:
+            folders.clear()
+            continue
+        seen.add(place)
+        yield from (Path(root, name) for name in names)
 
 
 def remove_unfinished(*paths: Path) -> None:
@@ -105,7 +124,7 @@ def read_json(path: Path) -> Any:
     """Read a JSON file; AbdError where it is not there, or not whole."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise AbdError(f"{path}: expected a JSON file, got {error}") from None
 
 
@@ -117,5 +136,7 @@ def sha256(path: Path) -> str:
             line = f"{own.relative_to(path).as_posix()} {sha256(own)}\n"
             digest.update(line.encode(errors="surrogateescape"))  # names as they are
         return digest.hexdigest()
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise OSError(errno.EINVAL, "neither a file nor a folder", str(path))
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from abd.config.cells import Cell
 from abd.config.paths import report_files, rulegraph_path, stage_files
 from abd.errors import AbdError
+from abd.storage.files import files_below
 from abd.storage.records import NAME as RECORD
 
 LOCKS = Path(".snakemake", "locks")
@@ -24,21 +25,16 @@ def unasked(experiments: Iterable[str], cells: Iterable[Cell], root: Path) -> li
     reports = {root / path for path in [*report_files(names), *map(rulegraph_path, names)]}
     found = [
         path
-        for path in _files(root / "results")
+        for path in files_below(root / "results")
         if path not in asked and not (path.name == RECORD and path.parent in kept)
     ]
     for folder in ("pages", "figures", "rulegraphs"):
         found += [
             path
-            for path in _files(root / "reports" / folder)
+            for path in files_below(root / "reports" / folder)
             if path not in reports and path.parent not in reports
         ]
     return sorted(found)
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    """Every file and link below a folder."""
-    return (path for path in folder.rglob("*") if path.is_symlink() or path.is_file())
 
 
 def delete(paths: list[Path], root: Path) -> None:
@@ -55,6 +51,6 @@ def delete(paths: list[Path], root: Path) -> None:
     for path in paths:
         path.unlink()
         for folder in path.parents:
-            if folder == root or any(folder.iterdir()):
+            if folder == root or folder.is_symlink() or any(folder.iterdir()):
                 break
             folder.rmdir()

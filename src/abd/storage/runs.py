@@ -11,14 +11,16 @@ from typing import Any
 
 from abd.config.cells import Cell
 from abd.config.paths import history_paths
+from abd.errors import AbdError
 from abd.storage.files import read_json, sha256
 from abd.storage.records import NAME as RECORD
-from abd.storage.records import records_beside
+from abd.storage.records import check_artifact, records_beside
 from abd.storage.results import read_curve
 from abd.storage.usage import samples_of, seconds_of
 
 CURVES = {"loss": "train.loss", "acc": "monitor.acc", "asr": "monitor.asr"}
 FIGURES = ("curves.png", "scores.png")  # of an experiment's those that show single models
+UNFIT = (LookupError, TypeError, ValueError, AttributeError)
 COMMIT = "mlflow.source.git.commit"  # the UI shows it as the version
 
 
@@ -75,40 +77,58 @@ def metrics_files(results: Path) -> Iterator[Path]:
     return (results / "evaluate").glob("**/metrics.json")
 
 
-def collect(results: Path, reports: Path) -> Iterator[RunRecord]:
+def collect(results: Path, reports: Path) -> Iterator[RunRecord | AbdError]:
     """Read the record of every evaluated model below `results`.
 
-    Figures are those below `reports` of the experiments that its summary counts the model
-    among.
+    In place of a model whose files are damaged, what is wrong with them. Figures are those
+    below `reports` of the experiments that its summary counts the model among.
     """
     asked = _experiments(reports / "summary.json")
     for path in sorted(metrics_files(results)):
-        metrics = read_json(path)
-        cell = {f.name: metrics[f.name] for f in fields(Cell) if f.name in metrics}
-        histories = [results.parent / p for p in _history_paths(cell)]
-        if not all(history.is_file() for history in histories):
-            continue  # of a cell that is being made anew
-        records = records_beside([*histories, path])
-        ancestors = list(_ancestors(results.parent, path.parent))
-        experiments = asked.get(_identity(cell), [])
-        yield RunRecord(
-            name=_name(cell),
-            tags={
-                "kind": "student" if "student" in cell else "teacher",
-                **{name: str(value) for name, value in cell.items()},
-            },
-            params=_params([*ancestors, *records]),
-            origin=[[r["code"], r["inputs"]] for r in records],
-            curve=[
-                {CURVES.get(name, name): value for name, value in point.items()}
-                for point in read_curve(histories)
-            ],
-            final={"acc": metrics["acc"], "asr": metrics["asr"]},
-            made=_made(records, experiments),
-            seconds=seconds_of(results.parent, histories),
-            system=list(samples_of(results.parent, histories)),
-            artifacts=list(_artifacts(results, reports, cell, experiments)),
-        )
+        try:
+            record = _collected(path, results, reports, asked)
+        except AbdError as error:
+            yield error
+        except UNFIT as error:  # whole JSON of another shape
+            yield AbdError(f"{path.parent}: expected the results of a model, got {error!r}")
+        else:
+            if record is not None:
+                yield record
+
+
+def _collected(
+    path: Path, results: Path, reports: Path, asked: Mapping[str, list[str]]
+) -> RunRecord | None:
+    """The record of the model with these metrics; None where it is being made anew."""
+    check_artifact(path)
+    metrics = read_json(path)
+    cell = {f.name: metrics[f.name] for f in fields(Cell) if f.name in metrics}
+    histories = [results.parent / p for p in _history_paths(cell)]
+    if not all(history.is_file() for history in histories):
+        return None
+    for history in histories:
+        check_artifact(history)
+    records = records_beside([*histories, path])
+    ancestors = list(_ancestors(results.parent, path.parent))
+    experiments = asked.get(_identity(cell), [])
+    return RunRecord(
+        name=_name(cell),
+        tags={
+            "kind": "student" if "student" in cell else "teacher",
+            **{name: str(value) for name, value in cell.items()},
+        },
+        params=_params([*ancestors, *records]),
+        origin=[[r["code"], r["inputs"]] for r in records],
+        curve=[
+            {CURVES.get(name, name): value for name, value in point.items()}
+            for point in read_curve(histories)
+        ],
+        final={"acc": metrics["acc"], "asr": metrics["asr"]},
+        made=_made(records, experiments),
+        seconds=seconds_of(results.parent, histories),
+        system=list(samples_of(results.parent, histories)),
+        artifacts=list(_artifacts(results, reports, cell, experiments)),
+    )
 
 
 def _identity(cell: Mapping[str, Any]) -> str:
@@ -121,12 +141,16 @@ def _experiments(summary: Path) -> dict[str, list[str]]:
     """The experiments that ask for each model."""
     asked: dict[str, list[str]] = {}
     for record in read_json(summary) if summary.is_file() else ():
-        student = {f.name: record[f.name] for f in fields(Cell)}
+        try:
+            student = {f.name: record[f.name] for f in fields(Cell)}
+            experiment = record["experiment"]
+        except (LookupError, TypeError):
+            raise AbdError(f"{summary}: damaged; snakemake -R {summary} mends it") from None
         teacher = {name: student[name] for name in _TEACHER}
         for cell in (student, teacher):
             names = asked.setdefault(_identity(cell), [])
-            if record["experiment"] not in names:
-                names.append(record["experiment"])
+            if experiment not in names:
+                names.append(experiment)
     return asked
 
 

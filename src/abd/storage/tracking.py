@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Metric
 
 EXPERIMENT = "abd"
-LOCAL = "sqlite:///mlflow.db"
+SQLITE = "sqlite:///"
+LOCAL = f"{SQLITE}mlflow.db"
 KEY, DIGEST, SHOWN = "abd.key", "abd.digest", "abd.shown"
 LATEST = "latest"  # of the runs of one model: whether it is the one last seen in results
 # What MLflow takes in one call.
@@ -36,8 +39,9 @@ def sync(results: Path, reports: Path) -> None:
     """Send every run that MLflow does not hold as it is now; print what was done.
 
     The server is `MLFLOW_TRACKING_URI`, else a local SQLite file; the experiment
-    `MLFLOW_EXPERIMENT_NAME`, else "abd". Raises AbdError where it cannot be reached;
-    nothing is lost, a later call sends it.
+    `MLFLOW_EXPERIMENT_NAME`, else "abd". Raises AbdError where it cannot be reached, and
+    nothing is lost, a later call sends it; or, with all others sent, naming the models
+    whose files are damaged.
     """
     if not any(metrics_files(results)):
         print("MLflow: nothing to send yet, no model was evaluated")
@@ -45,14 +49,19 @@ def sync(results: Path, reports: Path) -> None:
     errors = set_up_mlflow()
     from mlflow import MlflowClient
 
-    uri = os.environ.get("MLFLOW_TRACKING_URI", LOCAL)
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or LOCAL
+    check_local(uri)
     n_sent = n_same = 0
+    damaged: list[str] = []
     try:
         with held(Path("work", "track.lock")):
             client = MlflowClient(uri)
             experiment = _experiment(client)
             known = _known(client, experiment)
             for record in collect(results, reports):
+                if isinstance(record, AbdError):
+                    damaged.append(str(record))
+                    continue
                 run = known.get(record.key)
                 if run is not None and run.holds(record):
                     n_same += 1
@@ -66,6 +75,8 @@ def sync(results: Path, reports: Path) -> None:
             "nothing is lost: send them later with abd track sync"
         ) from None
     print(f"MLflow at {uri}: {n_sent} run(s) sent, {n_same} unchanged")
+    if damaged:
+        raise AbdError("\n  ".join([f"MLflow: {len(damaged)} run(s) not sent", *damaged]))
 
 
 def set_up_mlflow() -> tuple[type[Exception], ...]:
@@ -82,6 +93,26 @@ def set_up_mlflow() -> tuple[type[Exception], ...]:
     for name in ("alembic", "mlflow"):  # after the import, which sets levels of its own
         logging.getLogger(name).setLevel(logging.ERROR)
     return MlflowException, SQLAlchemyError, OSError
+
+
+def check_local(uri: str) -> None:
+    """Raise AbdError where the file of a local store cannot be read.
+
+    MLflow itself would try again and again, for minutes.
+    """
+    path = Path(uri.removeprefix(SQLITE))
+    if not uri.startswith(SQLITE) or not path.exists():
+        return
+    try:
+        with closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        ) as db:
+            db.execute("select count(*) from sqlite_master")
+    except sqlite3.Error as error:
+        raise AbdError(
+            f"{path}: expected a database of MLflow, got: {error}; wait if it is at work, "
+            "or move it away: all runs can be sent again"
+        ) from None
 
 
 def reason(error: BaseException) -> str:

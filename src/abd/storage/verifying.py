@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from abd.errors import AbdError
-from abd.storage.files import sha256
+from abd.storage.files import files_below, sha256
 from abd.storage.records import NAME, read_record
 from abd.storage.staleness import Spec, reasons
 
@@ -34,14 +34,16 @@ def verify(root: Path, asked: Mapping[str, Sequence[Spec]]) -> tuple[int, list[F
     """Check every file below `root / "results"`; return their number and what was found.
 
     asked: the specs of the jobs that plans ask for, by folder; none for a folder that is
-    asked for by what cannot be planned. Paths are relative to
-    `root`, as in the records.
+    asked for by what cannot be planned. Paths are relative to `root`, as in the records.
+    Raises AbdError where there are no results.
     """
-    files = sorted(
-        path.relative_to(root)
-        for path in (root / "results").rglob("*")
-        if path.is_symlink() or path.is_file()
-    )
+    results = root / "results"
+    if not results.is_dir():
+        raise AbdError(
+            f"{results}: expected a folder of results, got none; make them with snakemake, "
+            "or fetch them with dvc pull"
+        )
+    files = sorted(path.relative_to(root) for path in files_below(results))
     folders: dict[Path, list[Path]] = {}
     for path in files:
         folders.setdefault(path.parent, []).append(path)
