@@ -22,13 +22,12 @@ from abd.config.paths import (
     labelled_path,
     own_path,
     photo_files,
-    plain_path,
     pool_path,
     report_files,
-    stage_files,
     statistics_path,
     student_path,
 )
+from abd.config.stage_jobs import plain_path, stage_files
 from abd.digest import report_digest
 from abd.errors import AbdError
 from abd.stages.forward import forward_signals

@@ -17,12 +17,11 @@ from abd.config.paths import (
     labelled_path,
     own_path,
     photo_files,
-    plain_path,
-    stage_files,
     statistics_path,
     student_path,
 )
 from abd.config.sections import merge
+from abd.config.stage_jobs import plain_path, stage_files
 from abd.errors import AbdError
 from tests.raw_data import arrays, write_folders, write_npz
 

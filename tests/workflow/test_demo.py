@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from abd.config import load_plan
-from abd.config.paths import stage_files
+from abd.config.stage_jobs import stage_files
 from abd.storage.arrays import read_arrays
 from abd.storage.files import sha256
 from tests.workflow.conftest import TINY, jobs_in

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from abd.config.cells import expand
 from abd.config.jobs import JobSpec, job_spec
-from abd.config.paths import stage_jobs
 from abd.config.plan import Plan
+from abd.config.stage_jobs import stage_jobs
 
 
 def asked_jobs(plans: Iterable[Plan]) -> dict[str, list[JobSpec]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from abd.config import Plan
 from abd.config.cells import Cell
-from abd.config.paths import stage_jobs
+from abd.config.stage_jobs import stage_jobs
 from abd.storage.currency import Currency
 
 

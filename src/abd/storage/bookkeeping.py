@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from abd.config import Plan
-from abd.config.paths import StageJob, stage_jobs
+from abd.config.stage_jobs import StageJob, stage_jobs
 from abd.errors import AbdError
 from abd.storage.currency import Currency
 from abd.storage.records import check_artifact, record_path

@@ -11,7 +11,7 @@ from typing import Any
 
 from abd.config import Plan
 from abd.config.jobs import job_spec
-from abd.config.paths import StageJob
+from abd.config.stage_jobs import StageJob
 from abd.errors import AbdError
 from abd.storage.records import NAME, read_record
 from abd.storage.staleness import reasons

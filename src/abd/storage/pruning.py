@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from abd.config.cells import Cell
-from abd.config.paths import report_files, rulegraph_path, stage_files
+from abd.config.paths import report_files, rulegraph_path
+from abd.config.stage_jobs import stage_files
 from abd.errors import AbdError
 from abd.storage.files import files_below
 from abd.storage.records import NAME as RECORD
