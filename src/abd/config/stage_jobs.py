@@ -64,9 +64,10 @@ def stage_files(cells: Iterable[Cell]) -> list[str]:
 @cache  # targets, reports and the summary ask for the same cells
 def _cell_files(cell: Cell) -> list[str]:
     files = []
+    parts = asdict(cell)
     for stage, guard in _stages(cell):
         folder, names = FILES[stage]
-        folder = folder.format(**asdict(cell), guard=guard)
+        folder = folder.format(**parts, guard=guard)
         files += [f"{folder}/{name}" for name in names]
     return files
 
@@ -82,13 +83,14 @@ class StageJob(NamedTuple):
 
 def stage_jobs(cell: Cell) -> Iterator[StageJob]:
     """Every job that a cell's student comes from, in their order."""
+    parts = {name: str(value) for name, value in asdict(cell).items()}
     for entry, guard in _stages(cell):
         template, files = FILES[entry]
         if entry == "retrospect_abd":  # a file more of the job before it
             continue
         if entry == "retrospect" and cell.defense == "abd":
             files = [*files, *FILES["retrospect_abd"][1]]
-        of_cell = {**{k: str(v) for k, v in asdict(cell).items()}, "guard": guard}
+        of_cell = {**parts, "guard": guard}
         wildcards = {name: of_cell[name] for name in _names(template)}
         folder = template.format(**of_cell)
         paths = [f"{folder}/{file}" for file in files]

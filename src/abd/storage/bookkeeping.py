@@ -31,6 +31,10 @@ def reconcile(plan: Plan) -> None:
     """
     from snakemake.persistence.file import FilePersistence
 
+    if not Path(
+        "results"
+    ).is_dir():  # nothing to reconcile: a large plan need not be walked
+        return
     notes = FilePersistence(nolock=True, path=FOLDER)
     currency = Currency(plan)
     cells = dict.fromkeys(cell for own in plan.cells.values() for cell in own)
