@@ -169,6 +169,22 @@ def test_interrupted(faulty, slurm, reference):
     assert "going on from the working checkpoint" in log.read_text()
 
 
+def test_snakemake_killed(faulty, slurm, reference):
+    """Its job goes on; what that has made is kept, and an edit concerns it as ever."""
+    run, _, first = faulty
+    run.process.kill()
+    run.process.wait()
+    until(lambda: not slurm.jobs("teacher", "R", "CG", "PD"), "the teacher to end")
+    workflow, target = run.workflow, f"{TEACHER}/teacher.safetensors"
+    workflow.snakemake("--unlock")
+    assert workflow.planned(target) == {}
+    workflow.snakemake("--", METRICS)
+    _same(workflow, reference)
+    assert [state for (state,) in _attempts(slurm, first, "State")] == ["COMPLETED"]
+    workflow.edit({"teacher": {"by_dataset": {"digits": {"epochs": 41}}}})
+    assert workflow.planned(target) == {"teacher": 1}
+
+
 def test_out_of_memory(small, slurm, reference):
     """Too little at first; the retry has twice as much."""
     first = slurm.next_id()
