@@ -31,9 +31,7 @@ def reconcile(plan: Plan) -> None:
     """
     from snakemake.persistence.file import FilePersistence
 
-    if not Path(
-        "results"
-    ).is_dir():  # nothing to reconcile: a large plan need not be walked
+    if not Path("results").is_dir():  # a large plan need not be walked
         return
     notes = FilePersistence(nolock=True, path=FOLDER)
     currency = Currency(plan)

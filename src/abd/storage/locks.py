@@ -25,8 +25,7 @@ def held(path: Path, waiting: _Told = lambda holder: None) -> Iterator[bool]:
     Waits for that process, after telling `waiting` which one it is. A lock goes with its
     process; on a network's file system, when the server has noticed. On one without locks
     the block runs all the same. The file goes with the block, and folders made for it that
-    hold nothing else.
-    Raises AbdError where the file cannot be written.
+    hold nothing else. Raises AbdError where the file cannot be written.
     """
     made = [folder for folder in path.parents if not folder.exists()]
     with in_words(path):
