@@ -86,6 +86,16 @@ def test_what_a_stage_says_is_all_that_is_shown():
     assert worded(head + COMMAND + log + of_slurm) == shown
 
 
+def test_a_job_that_was_killed_says_nothing_itself():
+    killed = "\n".join(
+        ["", "Logfile logs/teacher.log:", "=" * 9, "progress 3/4  x", "=" * 9]
+    )
+    assert worded(HEAD.format(message="None") + COMMAND + killed) == (
+        "teacher failed: it was killed, or took more memory than it may; start again to go on "
+        "from there (logs/teacher.log)"
+    )
+
+
 def test_a_stage_that_said_it_and_then_crashed_keeps_its_log():
     crashed = _log("logs/teacher.log", f"abd: error: {SAID}", "Traceback (most recent", "x")
     assert worded(HEAD.format(message="None") + COMMAND + crashed).endswith(crashed)
@@ -120,7 +130,23 @@ def test_jobs_of_a_group_are_named_one_by_one():
             "exec abd' returned non-zero exit status 1.",
             None,
         ),
+        (
+            "RuleException:\nCalledProcessError in file \"a.smk\", line 3:\nCommand 'exec abd' died "
+            "with <Signals.SIGKILL: 9>.",
+            None,
+        ),
         ("Exiting because a job execution failed. Look above for error messages", None),
+        (
+            'InputFunctionException in rule pubfig in file "/a/report.smk", line 9:\nError:\n  '
+            "AbdError: experiment pubfig cannot run\n  pubfig: expected one of\nWildcards:\n\n"
+            "Traceback:\n  File x",
+            "experiment pubfig cannot run\n  pubfig: expected one of",
+        ),
+        (
+            'Traceback (most recent call last):\n\n  File "x.py", line 1\nPermissionError: [Errno '
+            "13] Permission denied: 'results/a/b.npz'\n",
+            "results/a/b.npz: expected to write it, got Permission denied; make it writable",
+        ),
         ("No SLURM account given, trying to guess.", NO_ACCOUNT),
         ("Unable to guess SLURM account. Trying to proceed without.", None),
         (

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import psutil
 
+from abd.stages.foreground import run_in_foreground
+
 LOCK = Path("work", "demo.lock")
 SNAKEMAKES = Path(".snakemake", "locks")
 
@@ -50,7 +52,7 @@ def main() -> int:
             return 1
         if locked_by_none():
             subprocess.run(["snakemake", "--unlock"], capture_output=True, check=False)
-        return subprocess.call(["snakemake", "--profile", "profiles/local", "demo"])
+        return run_in_foreground(["snakemake", "--profile", "profiles/local", "demo"])
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +21,7 @@ from abd.config import load_params, load_plan
 from abd.config.cells import expand
 from abd.config.sections import merge
 from abd.report.summary import write_summary
+from abd.stages.foreground import run_in_foreground
 from abd.storage.commit import described_commit
 from abd.storage.files import write_json
 from abd.storage.usage import job_seconds
@@ -47,7 +47,7 @@ def main(parts: list[str]) -> int:
         )
     options = ["--profile", "profiles/local", "--configfile", str(SETTINGS), "--"]
     for part in parts or known:
-        if status := subprocess.call(["snakemake", *options, part]):
+        if status := run_in_foreground(["snakemake", *options, part]):
             return status
         keep(part, settings)
     return 0

@@ -5,11 +5,12 @@ With `MLFLOW_TRACKING_URI` of a server nothing is started: that server has the U
 """
 
 import os
+import signal
 import socket
-import subprocess
 import sys
 
 from abd.errors import AbdError
+from abd.stages.foreground import run_in_foreground
 from abd.storage.tracking import (
     LOCAL,
     check_local,
@@ -53,10 +54,8 @@ def serve(uri: str) -> int:
     server = ["mlflow", "ui", "--backend-store-uri", uri, "--host", HOST, "--port", PORT]
     # Its workers for language models take over a gigabyte, and have nothing to do here.
     environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}
-    try:
-        return subprocess.call(server, env=environment)
-    except KeyboardInterrupt:
-        return 0
+    status = run_in_foreground(server, environment)
+    return 0 if status == -signal.SIGINT else status
 
 
 def check_port(host: str, port: str) -> None:

@@ -30,10 +30,13 @@ JOB = re.compile(
     r"^(?:Error in rule| +rule) (\w+):\n(?: {4,}\w+: .*\n)*? +log: ([^\s,]+)", re.MULTILINE
 )
 SECTION = re.compile(r"^Logfile ([^\n]*):\n=+\n(.*?)\n=+$", re.MULTILINE | re.DOTALL)
+# A log that ends in the middle of the work: nothing in the job could say why.
+BROKEN_OFF = re.compile(r"^progress [^\n]*\Z", re.MULTILINE)
 SAID = re.compile(r"^abd: error: (.*(?:\n {2}.*)*)\s*\Z", re.MULTILINE)
 # The error of a job, in Snakemake's own terms, and that it was one: both are told besides.
 TOLD = re.compile(
-    r"RuleException:\nCalledProcessError in file .*returned non-zero exit status \d+\."
+    r"RuleException:\nCalledProcessError in file .*"
+    r"(?:returned non-zero exit status \d+|died with <Signals\.\w+: \d+>)\."
     r"|Exiting because a job execution failed\.",
     re.DOTALL,
 )
@@ -41,28 +44,52 @@ TOLD = re.compile(
 PLACE = re.compile(
     r'WorkflowError in file ".*", line \d+:\n|\n +File ".*", line \d+, in .*'
 )
-UNKNOWN = re.compile(r"MissingRuleException:\nNo rule to produce (.*) \(if you use input")
+ENDED = "it was killed, or took more memory than it may; start again to go on from there"
 # Of a job that could not be handed over: a traceback of Snakemake; its error says the same.
 IN_VAIN = "Exception in run_job"
 # Without an account the Slurm executor guesses, in a way that always fails, and goes on.
-GUESSING = "No SLURM account given, trying to guess."
 GUESSED = ("No account was given, not able to get", "Unable to guess SLURM account.")
 NO_ACCOUNT = "no slurm_account is set: jobs run under your cluster's default account"
 
 
+# Messages of which one part counts, and what is shown with it.
+MESSAGES = (
+    (re.compile(r"\ANo SLURM account given, trying to guess\."), NO_ACCOUNT),
+    (
+        re.compile(r"\AMissingRuleException:\nNo rule to produce (.*) \(if you use input"),
+        "{0}: expected an experiment of params.yaml, or a file that a stage makes",
+    ),
+    # What an experiment lacks, told by a function of the rules.
+    (
+        re.compile(
+            r"\AInputFunctionException in rule .*?AbdError: (.*?)\nWildcards:", re.DOTALL
+        ),
+        "{0}",
+    ),
+    # A folder that Snakemake itself cannot write in.
+    (
+        re.compile(
+            r"\ATraceback .*\n(?:PermissionError|OSError): \[Errno \d+\] ([^\n]*): "
+            r"'([^\n]*)'\s*\Z",
+            re.DOTALL,
+        ),
+        "{1}: expected to write it, got {0}; make it writable",
+    ),
+)
+
+
 def worded(text: str) -> str | None:
     """Return a message as it is to be shown; None where it says nothing new."""
-    if text.startswith(GUESSING):
-        return NO_ACCOUNT
     if text.startswith((*GUESSED, IN_VAIN)) or TOLD.match(text):
         return None
-    if unknown := UNKNOWN.match(text):
-        return (
-            f"{unknown[1]}: expected an experiment of params.yaml, or a file that a stage "
-            "makes"
-        )
-    if (line := _of_its_log(text)) is not None:
-        return line
+    for pattern, words in MESSAGES:
+        if found := pattern.search(text):
+            return words.format(*found.groups())
+    return _of_its_log(text) or _shortened(text)
+
+
+def _shortened(text: str) -> str:
+    """A message without command and place in the rules; of a refusal the reason alone."""
     error, logs, rest = text.partition(LOGS)
     error = PLACE.sub("", COMMAND.sub("", error))
     if refused := REFUSED.search(error):
@@ -81,6 +108,8 @@ def _of_its_log(text: str) -> str | None:
     for rule, log in JOB.findall(text):
         if said := SAID.search(logs.get(log, "")):
             lines.append(f"{rule} failed: {said[1]} ({log})")
+        elif BROKEN_OFF.search(logs.get(log, "")):
+            lines.append(f"{rule} failed: {ENDED} ({log})")
     return "\n".join(lines) or None
 
 

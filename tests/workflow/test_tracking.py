@@ -276,6 +276,16 @@ def test_the_latest_run_of_a_model_is_told_from_older_ones(copied):
     assert latest() == {"2": "yes", "1": "no"}
 
 
+def test_a_student_that_is_not_yet_evaluated_anew_is_not_sent(copied):
+    """Its old figures are of another student; as they lie there after a run that failed."""
+    copied.edit({"retrospect": {"rounds": 1}})
+    copied.snakemake("--", f"results/retrospect/{KEY}/abd/student.safetensors")
+    said = copied.run("abd", "track", "sync").stdout
+    assert "0 run(s) sent, 2 unchanged" in said, "the teacher, and the plain student"
+    copied.snakemake()
+    assert "0 run(s) sent, 3 unchanged" in copied.run("abd", "track", "sync").stdout
+
+
 def test_damaged_results_are_named_and_not_sent(copied):
     """A wrong figure would stay for ever: MLflow keeps both of two values."""
     metrics = copied.folder / f"results/evaluate/{KEY}/abd/metrics.json"

@@ -88,6 +88,14 @@ def records_beside(paths: Iterable[Path]) -> list[dict[str, Any]]:
     return [read_json(path) for path in found if path.is_file()]
 
 
+def recorded_digest(path: Path) -> str | None:
+    """The sha256 of a result as the record beside it has it; None where it has none."""
+    digests: list[str | None] = [
+        r["outputs"].get(path.name) for r in records_beside([path])
+    ]
+    return digests[0] if digests else None
+
+
 def _digest(record: Mapping[str, Any]) -> str:
     """SHA-256 of what a record says."""
     return hashlib.sha256(json_text(record).encode()).hexdigest()

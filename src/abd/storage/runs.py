@@ -14,8 +14,9 @@ from abd.config.paths import history_paths
 from abd.errors import AbdError
 from abd.storage.files import read_json, sha256
 from abd.storage.records import NAME as RECORD
-from abd.storage.records import check_artifact, records_beside
+from abd.storage.records import check_artifact, recorded_digest, records_beside
 from abd.storage.results import read_curve
+from abd.storage.staleness import reasons
 from abd.storage.usage import samples_of, seconds_of
 
 CURVES = {"loss": "train.loss", "acc": "monitor.acc", "asr": "monitor.asr"}
@@ -103,13 +104,16 @@ def _collected(
     check_artifact(path)
     metrics = read_json(path)
     cell = {f.name: metrics[f.name] for f in fields(Cell) if f.name in metrics}
-    histories = [results.parent / p for p in _history_paths(cell)]
+    root = results.parent
+    histories = [root / p for p in _history_paths(cell)]
     if not all(history.is_file() for history in histories):
         return None
     for history in histories:
         check_artifact(history)
     records = records_beside([*histories, path])
-    ancestors = list(_ancestors(results.parent, path.parent))
+    if any(reasons(r, (), lambda name: recorded_digest(root / name)) for r in records):
+        return None  # made from what has been made anew since, and will be, too
+    ancestors = list(_ancestors(root, path.parent))
     experiments = asked.get(_identity(cell), [])
     return RunRecord(
         name=_name(cell),
@@ -125,8 +129,8 @@ def _collected(
         ],
         final={"acc": metrics["acc"], "asr": metrics["asr"]},
         made=_made(records, experiments),
-        seconds=seconds_of(results.parent, histories),
-        system=list(samples_of(results.parent, histories)),
+        seconds=seconds_of(root, histories),
+        system=list(samples_of(root, histories)),
         artifacts=list(_artifacts(results, reports, cell, experiments)),
     )
 
