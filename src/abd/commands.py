@@ -35,7 +35,7 @@ def report(arguments: argparse.Namespace) -> None:
     given = arguments.page, arguments.table, arguments.figures
     page, table, figures = (g or Path("work", f) for g, f in zip(given, files, strict=True))
     remove_unfinished(page, table)
-    write_report(
+    lists = write_report(
         arguments.params,
         arguments.experiment,
         paper=arguments.paper,
@@ -46,6 +46,8 @@ def report(arguments: argparse.Namespace) -> None:
     )
     if not arguments.page:
         print(f"report: {page}")
+        for own in lists:
+            print(f"{own.word.lower()}: {own.text}")
 
 
 def summary(arguments: argparse.Namespace) -> None:

@@ -116,8 +116,9 @@ def test_a_report_names_students_that_are_stale_or_mixed(copied):
 
     def told():
         """Which leaves Snakemake's own pages alone."""
-        copied.run("abd", "report", "--experiment", "demo")
+        report = copied.run("abd", "report", "--experiment", "demo").stdout
         texts = [path.read_text() for path in pages] + [copied.run("abd", "show").stdout]
+        assert (head in report) == (head in texts[0])
         return [" ".join(text.split()) for text in texts]
 
     assert not any("are here now" in text for text in told())

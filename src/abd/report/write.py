@@ -46,8 +46,8 @@ def write_report(
     page: Path,
     table: Path,
     folder: Path,
-) -> None:
-    """Write page, table and figures of an experiment, and say what of it has not run.
+) -> list[CellList]:
+    """Write page, table and figures of an experiment; return what of it lacks or is stale.
 
     `paper` has the published figures; `dot` is the rule graph as Snakemake prints it;
     `folder` takes the figures as PNG.
@@ -75,6 +75,7 @@ def write_report(
         (folder / preview.file).write_bytes(preview.png)
     write_text(table, _markdown(report))
     write_text(page, _page(report))
+    return report.lists
 
 
 def _markdown(r: Report) -> str:
