@@ -63,13 +63,7 @@ def stage_files(cells: Iterable[Cell]) -> list[str]:
 
 @cache  # targets, reports and the summary ask for the same cells
 def _cell_files(cell: Cell) -> list[str]:
-    files = []
-    parts = asdict(cell)
-    for stage, guard in _stages(cell):
-        folder, names = FILES[stage]
-        folder = folder.format(**parts, guard=guard)
-        files += [f"{folder}/{name}" for name in names]
-    return files
+    return [path for job in stage_jobs(cell) for path in job.files]
 
 
 class StageJob(NamedTuple):
