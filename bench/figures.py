@@ -5,7 +5,7 @@ Those of `ON_A_GPU` are passed over where there is none.
 
 from bench.abd import abd_run, sr_step, vaccine_search
 from bench.checkpoint import checkpoint
-from bench.gpu import zskt_cycle_cuda
+from bench.gpu import ood_batch_cuda, teacher_batch_cuda, zskt_cycle_cuda
 from bench.orchestration import orchestration
 from bench.teacher import teacher_epoch
 from bench.zskt import sv_added, zskt_cycle_bf16, zskt_cycle_fp32
@@ -21,5 +21,7 @@ FIGURES = (
     checkpoint,
     orchestration,
     zskt_cycle_cuda,
+    ood_batch_cuda,
+    teacher_batch_cuda,
 )
-ON_A_GPU = (zskt_cycle_cuda,)
+ON_A_GPU = (zskt_cycle_cuda, ood_batch_cuda, teacher_batch_cuda)

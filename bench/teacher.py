@@ -25,7 +25,8 @@ N_TIMED = 5_120  # a tenth of an epoch: its time is what is reported, times N_IM
 MEAN, STD = (0.49, 0.48, 0.45), (0.2, 0.2, 0.2)
 
 
-def _images(n: int) -> tuple[np.ndarray, np.ndarray]:
+def random_images(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images (n, SIZE, SIZE, 3) uint8 and labels (n,) of ten classes."""
     stream = numpy_stream(0, "bench", "teacher")
     return stream.integers(0, 256, (n, SIZE, SIZE, 3), "uint8"), stream.integers(0, 10, n)
 
@@ -35,7 +36,7 @@ def ours(dtype: str, n_images: int = N_TIMED) -> Step:
     use_numerics(
         {"device": "cpu", "threads": N_THREADS, "deterministic": True, "dtype": dtype}
     )
-    images, labels = _images(n_images)
+    images, labels = random_images(n_images)
     net = build_net("wrn-16-2", 10, torch_stream(0, "bench", "teacher"))
     training = Training(
         net.to(memory_format=torch.channels_last),
@@ -53,7 +54,7 @@ class Images(Dataset[tuple[torch.Tensor, int]]):
     """Images and labels as torchvision's data sets give them."""
 
     def __init__(self) -> None:
-        self.images, self.labels = _images(N_TIMED)
+        self.images, self.labels = random_images(N_TIMED)
         self.transform = v2.Compose(
             [
                 v2.ToImage(),

@@ -118,7 +118,7 @@ LEARNING = {
         ({"patches": {"seed": 1}}, {"patches"}),
         ({"numerics": {"threads": 2}}, LEARNING),
         ({"numerics": {"dtype": "bfloat16"}}, LEARNING - {"vaccine", "score", "evaluate"}),
-        ({"numerics": {"graph": True}}, {"distill"}),
+        ({"numerics": {"graph": True}}, {"teacher", "distill"}),
         ({"experiments": {"demo": {"title": "x"}}}, set()),
     ],
 )

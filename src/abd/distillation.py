@@ -85,8 +85,7 @@ class Distillation:
         if self._graph is None:
             return self._steps(self.source.batches(self.position, self.student))
         assert isinstance(self.source, GraphSource)
-        self.source.prepare(self.position)
-        return self._graph()
+        return self._graph(*self.source.prepare(self.position))
 
     def _graphed(self) -> Graphed[tuple[list[Tensor], int]] | None:
         """The rounds as a CUDA graph, if they are to be one and can be."""
@@ -97,7 +96,7 @@ class Distillation:
             or self.extra is not None
         ):
             return None
-        return Graphed(lambda: self._steps(source.cycle(self.student)))
+        return Graphed(lambda *prepared: self._steps(source.cycle(self.student, *prepared)))
 
     def _steps(self, batches: Iterable[Batch]) -> tuple[list[Tensor], int]:
         made, n_steps = [], 0

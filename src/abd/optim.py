@@ -35,17 +35,21 @@ class OptimizerSpec:
         With `capturable` its steps can be part of a CUDA graph: all that changes, the
         learning rate too, is then on the device.
         """
+        parameters = list(parameters)
+        lr: float | Tensor = self.lr(0)
+        if capturable:
+            lr = torch.tensor(lr, device=parameters[0].device)
         if self.kind == "adam":
-            parameters = list(parameters)
-            lr: float | Tensor = self.lr(0)
-            if capturable:
-                lr = torch.tensor(lr, device=parameters[0].device)
             return Adam(
                 parameters, lr, weight_decay=self.weight_decay, capturable=capturable
             )
-        if self.kind == "sgd":
+        if self.kind == "sgd":  # the fused one alone reads its learning rate on the device
             return SGD(
-                parameters, self.lr(0), self.momentum, weight_decay=self.weight_decay
+                parameters,
+                lr,
+                self.momentum,
+                weight_decay=self.weight_decay,
+                fused=capturable or None,
             )
         raise ValueError(f"optimizer: expected adam or sgd, got {self.kind!r}")
 

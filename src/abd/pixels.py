@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -23,9 +24,17 @@ class Normalization:
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """Map pixels (B, 3, H, W) in 0..255 to (x/255 - mean)/std, float32."""
-        scale = torch.tensor([1 / (255 * s) for s in self.std], device=pixels.device)
-        shift = torch.tensor(
-            [m / s for m, s in zip(self.mean, self.std, strict=True)], device=pixels.device
-        )
+        scale, shift = _scale_and_shift(self, pixels.device)
         x = pixels.to(torch.float32).contiguous(memory_format=torch.channels_last)
-        return x * scale.view(3, 1, 1) - shift.view(3, 1, 1)
+        return x * scale - shift
+
+
+@cache
+def _scale_and_shift(norm: Normalization, device: torch.device) -> tuple[Tensor, Tensor]:
+    """1/(255 std) and mean/std, (3, 1, 1) each; once, for a copy would end a CUDA graph."""
+    rows = (
+        [1 / (255 * s) for s in norm.std],
+        [m / s for m, s in zip(norm.mean, norm.std, strict=True)],
+    )
+    scale, shift = (torch.tensor(row, device=device).view(3, 1, 1) for row in rows)
+    return scale, shift

@@ -59,10 +59,16 @@ class State:
             self.put(f"{prefix}/{index}", {k: torch.as_tensor(v) for k, v in slots.items()})
 
     def get_optimizer(self, prefix: str, optimizer: Optimizer) -> None:
-        """Load what `put_optimizer` saved into an optimizer of the same settings."""
+        """Load what `put_optimizer` saved into an optimizer of the same settings.
+
+        In the memory layout of the parameters, as it was: fused optimizers ask for that.
+        """
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
         slots: dict[int, dict[str, Tensor]] = {}
         for path, tensor in self.get(prefix).items():
             index, _, name = path.partition("/")
-            slots.setdefault(int(index), {})[name] = tensor.clone()
+            like = parameters[int(index)] if tensor.dim() else tensor
+            laid_out = torch.empty_like(like, dtype=tensor.dtype, device=tensor.device)
+            slots.setdefault(int(index), {})[name] = laid_out.copy_(tensor)
         groups = optimizer.state_dict()["param_groups"]
         optimizer.load_state_dict({"state": slots, "param_groups": groups})

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from abd.augment import random_crop, random_hflip
+from abd.cuda_graph import Graphed
 from abd.errors import AbdError
 from abd.history import Record
 from abd.optim import OptimizerSpec
@@ -24,11 +25,10 @@ Craft = Callable[[nn.Module, Tensor, Tensor, torch.Generator], Tensor]
 
 @dataclass
 class _Pass:
-    """An epoch under way: its draws, its batches, how many are done, their losses' sum."""
+    """An epoch under way: its draws, its batches, how many are done."""
 
     stream: torch.Generator
     batches: tuple[Tensor, ...]
-    loss: Tensor
     done: int = 0
 
 
@@ -41,7 +41,8 @@ class Training:
     an epoch's figures; with `select_best` the weights of the epoch with the highest "acc",
     and of several such with the highest "asr", are kept in `best_net`, else those of the
     last. With `craft` the network learns from what that makes of each batch: adversarial
-    training.
+    training. With `graphed`, on a CUDA device, a batch's work is recorded and replayed as
+    a graph.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Training:
         judge: Callable[[nn.Module], dict[str, float]],
         select_best: bool,
         craft: Craft | None = None,
+        graphed: bool = False,
     ) -> None:
         if len(pixels) < batch:
             raise ValueError(f"batch: expected at most {len(pixels)}, got {batch}")
@@ -66,13 +68,16 @@ class Training:
         self.pixels, self.labels = pixels, labels
         self.normalize = normalize
         self.spec = optimizer
-        self.optimizer = optimizer.build(net.parameters())
+        self.optimizer = optimizer.build(net.parameters(), capturable=graphed)
         self.seed, self.batch = seed, batch
         self.crop_pad, self.hflip = crop_pad, hflip
         self.judge, self.select_best = judge, select_best
         self.craft = craft
+        self.graphed = graphed
         self.position = 0
         self._pass: _Pass | None = None
+        self._loss = torch.zeros((), device=pixels.device)  # of the epoch, summed
+        self._learn = self._learning()
         self.best = [-1.0, 0.0]
         self.best_net: dict[str, Tensor] = {}
 
@@ -103,7 +108,8 @@ class Training:
         order = torch.randperm(len(self.pixels), generator=stream)
         n = len(order) // self.batch * self.batch
         batches = order[:n].to(self.pixels.device).split(self.batch)
-        return _Pass(stream, batches, torch.zeros((), device=self.pixels.device))
+        self._loss.zero_()
+        return _Pass(stream, batches)
 
     def _step(self, epoch: _Pass) -> None:
         idx = epoch.batches[epoch.done]
@@ -112,16 +118,23 @@ class Training:
             pixels = random_hflip(pixels, epoch.stream)
         if self.craft is not None:
             pixels = self.craft(self.net, pixels, self.labels[idx], epoch.stream)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss = F.cross_entropy(self.net(self.normalize(pixels)), self.labels[idx])
-        loss.backward()
-        self.optimizer.step()
-        epoch.loss += loss.detach()
+        self._learn(pixels, self.labels[idx])
         epoch.done += 1
 
+    def _learning(self) -> Callable[[Tensor, Tensor], None]:
+        """What learns from a batch; the optimizer's state must stay where it is."""
+        return Graphed(self._learn_eagerly) if self.graphed else self._learn_eagerly
+
+    def _learn_eagerly(self, pixels: Tensor, labels: Tensor) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = F.cross_entropy(self.net(self.normalize(pixels)), labels)
+        loss.backward()
+        self.optimizer.step()
+        self._loss += loss.detach()
+
     def _mean_loss(self, epoch: _Pass) -> float:
-        mean = epoch.loss.item() / epoch.done
-        if not torch.isfinite(epoch.loss):
+        mean = self._loss.item() / epoch.done
+        if not torch.isfinite(self._loss):
             raise AbdError(
                 f"training: expected a finite loss, got {mean} in epoch {self.position}; "
                 "lower the learning rate"
@@ -137,7 +150,7 @@ class Training:
         if self._pass is not None:
             state.values["done"] = self._pass.done
             stream = self._pass.stream.get_state()
-            state.put("epoch", {"stream": stream, "loss": self._pass.loss})
+            state.put("epoch", {"stream": stream, "loss": self._loss})
         return state
 
     def load(self, state: State) -> None:
@@ -146,9 +159,10 @@ class Training:
         state.get_net("net", self.net)
         self.best_net = state.get("best")
         state.get_optimizer("optimizer", self.optimizer)
+        self._learn = self._learning()  # what was recorded is of other tensors
         self._pass = None
         if "done" in state.values:
             self._pass = self._begun()
             self._pass.done = state.values["done"]
             self._pass.stream.set_state(state.tensors["epoch/stream"])
-            self._pass.loss.copy_(state.tensors["epoch/loss"])
+            self._loss.copy_(state.tensors["epoch/loss"])

@@ -26,6 +26,7 @@ from abd.triggers import TRIGGERS
 
 TRAINING = ("harden", "teacher", "surrogate", "distill", "retrospect")
 MEASURING = ("vaccine", "score", "evaluate")
+GRAPHED = ("teacher", "distill")
 # What few jobs have: the code digest of the others must not hold it.
 OWN_DATA = "abd.data.own"
 DECIDING, MEASURING_DROP = "abd.stages.deciding", "abd.stages.measuring"
@@ -52,7 +53,7 @@ def job_spec(plan: Plan, stage: str, wildcards: Mapping[str, str]) -> JobSpec:
     }
     if stage in TRAINING or stage in MEASURING:
         unused = {"dtype"} if stage in MEASURING else set()
-        unused |= {"graph"} if stage != "distill" else set()
+        unused |= {"graph"} if stage not in GRAPHED else set()
         config["numerics"] = plan.top.numerics.model_dump(exclude=unused)
     return JobSpec(
         config=json.dumps(config, sort_keys=True),

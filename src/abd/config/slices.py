@@ -117,7 +117,7 @@ _STAGES: dict[str, Fields] = {
         "teacher": Teacher,
         "net": str,
         "seed": Seed,
-        **_TRAINING,
+        "numerics": Numerics,
     },
     "surrogate": {**_DISTILLATION, "warm": Count, "skip": Whole},
     "vaccine": {**_STUDENT, "vaccine": Vaccine, **_MEASURING},

@@ -27,7 +27,7 @@ class Numerics(Section):
     """How numbers are computed; nothing is switched on because a machine has it.
 
     dtype: of the convolutions while networks are trained; what is measured or decided
-    is computed in float32 all the same. graph: on a GPU, launch ZSKT's cycles whole.
+    is computed in float32 all the same. graph: on a GPU, launch rounds of training whole.
     """
 
     device: Annotated[str, Field(pattern=r"^(cpu|cuda(:[0-9]{1,2})?)$")]

@@ -127,15 +127,15 @@ class Source(Protocol):
 
 @runtime_checkable
 class GraphSource(Source, Protocol):
-    """A source whose rounds are the same work on other noise, as a CUDA graph has to be.
+    """A source whose rounds are the same work on other tensors, as a CUDA graph has to be.
 
-    `batches(index, student)` is `prepare(index)` and then `cycle(student)`.
+    `batches(index, student)` is `cycle(student, *prepare(index))`.
     """
 
-    def prepare(self, index: int) -> None:
-        """Put all that is particular to round `index` onto the device."""
+    def prepare(self, index: int) -> tuple[Tensor, ...]:
+        """Return, on the device, all that is particular to round `index`."""
         ...
 
-    def cycle(self, student: nn.Module) -> Iterator[Batch]:
+    def cycle(self, student: nn.Module, *prepared: Tensor) -> Iterator[Batch]:
         """Yield the batches of the round that was prepared."""
         ...

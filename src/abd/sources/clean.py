@@ -5,7 +5,7 @@ The loss is alpha tau**2 mean-KL(T||S) at temperature tau + (1 - alpha) CE(S, y)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +18,7 @@ from abd.optim import OptimizerSpec
 from abd.pixels import Normalization, to_pixels
 from abd.schedules import constant
 from abd.sources.base import Batch, Context
-from abd.sources.pool import PixelPool, guarded_mean, taught
+from abd.sources.pool import PixelPool, guarded_mean
 
 
 def clean_subset(n: int, fraction: float, subset_seed: int) -> np.ndarray:
@@ -68,10 +68,10 @@ class CleanSource(PixelPool):
         self.tau = tau
         self.optimizer = OptimizerSpec("sgd", constant(lr), momentum, weight_decay)
 
-    def batches(self, index: int, student: nn.Module) -> Iterator[Batch]:
-        """Yield the one batch of round `index`."""
+    def prepare(self, index: int) -> tuple[Tensor, Tensor]:
+        """Return the augmented pixels of round `index` and their labels."""
         pixels, idx, _ = self.augmented(index)
-        yield taught(self.context, pixels, self.labels[idx.to(self.context.device)])
+        return pixels, self.labels[idx.to(self.context.device)]
 
     def loss(self, student: nn.Module, batch: Batch) -> Tensor:
         """Guarded mean of the KD and label losses."""

@@ -6,7 +6,7 @@ tau, without a tau**2 factor. The vaccine weighs suspicious samples down.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from abd.optim import OptimizerSpec
 from abd.pixels import to_pixels
 from abd.schedules import cosine, steps
 from abd.sources.base import Batch, Context
-from abd.sources.pool import PixelPool, guarded_mean, taught
+from abd.sources.pool import PixelPool, guarded_mean
 
 
 class OodSource(PixelPool):
@@ -58,10 +58,10 @@ class OodSource(PixelPool):
             by_round = steps(lr, [m * self.rounds_per_epoch for m in milestones], gamma)
         self.optimizer = OptimizerSpec("adam", by_round)
 
-    def batches(self, index: int, student: nn.Module) -> Iterator[Batch]:
-        """Yield the one batch of round `index`."""
+    def prepare(self, index: int) -> tuple[Tensor]:
+        """Return the mixed pixels of round `index`."""
         pixels, _, stream = self.augmented(index)
-        yield taught(self.context, cutmix(pixels, self.cutmix_beta, stream))
+        return (cutmix(pixels, self.cutmix_beta, stream),)
 
     def loss(self, student: nn.Module, batch: Batch) -> Tensor:
         """Guarded mean-KL(T||S) at temperature tau."""

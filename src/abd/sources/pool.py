@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from abd.augment import random_crop, random_hflip
 from abd.seeding import torch_stream
@@ -41,6 +43,18 @@ class PixelPool:
             self.rounds_per_epoch += 1
         self._epoch = -1
         self._order = torch.empty(0, dtype=torch.long)
+
+    def batches(self, index: int, student: nn.Module) -> Iterator[Batch]:
+        """Yield the one batch of round `index`."""
+        return self.cycle(student, *self.prepare(index))
+
+    def prepare(self, index: int) -> tuple[Tensor, ...]:
+        """Return the augmented pixels of round `index` and, if there are any, labels."""
+        raise NotImplementedError
+
+    def cycle(self, student: nn.Module, *prepared: Tensor) -> Iterator[Batch]:
+        """Yield what was prepared as one batch, with the teacher's answers."""
+        yield taught(self.context, *prepared)
 
     def batch_idx(self, index: int) -> Tensor:
         """Indices of the pool's images in round `index`."""

@@ -64,7 +64,6 @@ class ZsktSource:
         self._optimizer = self._spec.build(
             self.generator.parameters(), capturable=context.graphed
         )
-        self._z: Tensor | None = None
         self._taps = tap_names(context.teacher) if at_beta else []
         if at_beta and not self._taps:
             raise ValueError("at_beta: expected 0 for a teacher without named stages")
@@ -75,21 +74,18 @@ class ZsktSource:
         First those that it learnt from, which the student takes no step on though its
         BatchNorm has seen them, then those that it makes of the same noise afterwards.
         """
-        self.prepare(index)
-        yield from self.cycle(student)
+        return self.cycle(student, *self.prepare(index))
 
-    def prepare(self, index: int) -> None:
-        """Put the noise and the learning rate of cycle `index` where `cycle` finds them."""
+    def prepare(self, index: int) -> tuple[Tensor]:
+        """Set the learning rate of cycle `index`; return its noise (B, nz)."""
+        self._spec.set_lr(self._optimizer, index)
         stream = torch_stream(self.context.seed, "zskt", "noise", index)
         z = torch.randn(self.batch, self.nz, generator=stream)
-        z = z.to(self.generator.linear.weight)
-        self._z = z if self._z is None else self._z.copy_(z)
-        self._spec.set_lr(self._optimizer, index)
+        return (z.to(self.generator.linear.weight),)
 
-    def cycle(self, student: nn.Module) -> Iterator[Batch]:
-        """Train the generator on the noise that is there; yield its images."""
-        z = self._z
-        assert z is not None
+    def cycle(self, student: nn.Module, *prepared: Tensor) -> Iterator[Batch]:
+        """Train the generator on noise (B, nz); yield its images."""
+        (z,) = prepared
         self.generator.train()
         for _ in range(self.generator_steps):
             yield self._train_generator(z, student)

@@ -9,7 +9,7 @@ from abd.distillation import Distillation
 from abd.stages.distilling import load_teacher, load_vaccine, make_source, new_student
 from abd.stages.drive import Driver
 from abd.stages.job import Job, say
-from abd.stages.load import use_numerics
+from abd.stages.load import graphed, use_numerics
 from abd.stages.watch import watch
 from abd.storage.checkpoints import read_state, write_net, write_state
 from abd.storage.files import read_json, replacing
@@ -27,13 +27,13 @@ def run(job: Job) -> Mapping[str, object]:
     teacher = load_teacher(job, device)
     vaccine = load_vaccine(job, teacher)
     student = new_student(job, device)
-    graphed = config["numerics"]["graph"] and device.type == "cuda"
+    as_graph = graphed(config["numerics"], device)
     distillation = Distillation(
         student,
-        make_source(job, teacher, device, vaccine, graphed=graphed),
+        make_source(job, teacher, device, vaccine, graphed=as_graph),
         seed=config["seed"],
         log_every=config["log_every"],
-        graphed=graphed,
+        graphed=as_graph,
     )
     if "warm" in job.inputs:
         distillation.load(read_state(job.inputs["warm"]))

@@ -54,6 +54,11 @@ def use_numerics(numerics: Mapping[str, Any]) -> torch.device:
     return device
 
 
+def graphed(numerics: Mapping[str, Any], device: torch.device) -> bool:
+    """Whether rounds of training are to be recorded as CUDA graphs."""
+    return bool(numerics["graph"]) and device.type == "cuda"
+
+
 def normalization(job: Job) -> Normalization:
     """The normalisation of a data set's images: as in params, else as stage fetch found it.
 

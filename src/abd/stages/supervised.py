@@ -26,6 +26,7 @@ def make_training(
     judge: Callable[[nn.Module], dict[str, float]],
     select_best: bool,
     craft: Craft | None = None,
+    graphed: bool = False,
 ) -> Training:
     """Return the training of `net` on images (N, H, W, 3) and labels (N,)."""
     device = next(net.parameters()).device
@@ -47,4 +48,5 @@ def make_training(
         judge=judge,
         select_best=select_best,
         craft=craft,
+        graphed=graphed,
     )
