@@ -35,7 +35,7 @@ demo: env
 	python tools/run_demo.py
 
 evidence: env
-	python tools/run_evidence.py $(PARTS)
+	python tools/run_evidence.py $(PARTS) -- $(OPTIONS)
 
 test: env
 	pytest -n auto --maxprocesses 4 --dist worksteal

@@ -3,6 +3,7 @@
 Its parts are the experiments of `reports/evidence/params.yaml`. Of each its folder below
 `reports/evidence/` keeps the table, the record of every model, the figures, the seconds of
 every job, and where and from which commit it was run.
+`make evidence OPTIONS="..."` hands options to Snakemake.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+import torch
 import yaml
 
-from abd.config import load_params, load_plan
+from abd.config import Plan, load_params, load_plan
 from abd.config.cells import expand
 from abd.config.sections import merge
 from abd.report.summary import write_summary
@@ -34,8 +36,14 @@ IMAGE = re.compile(r"\]\(([^)]+\.png)\)")
 FIGURES = ("curves.png", "scores.png", "diagnosis.png")
 
 
-def main(parts: list[str]) -> int:
-    """Run `parts`, or all; return Snakemake's exit status, or 1 where they cannot run."""
+def main(arguments: list[str]) -> int:
+    """Run the parts before a "--", or all, with Snakemake's options after it.
+
+    Return Snakemake's exit status, or 1 where they cannot run. Of several parts those that
+    came to their end are kept.
+    """
+    at = arguments.index("--") if "--" in arguments else len(arguments)
+    parts, options = arguments[:at], arguments[at + 1 :]
     settings = load_params(SETTINGS)
     known = list(settings["experiments"])
     if unknown := set(parts) - set(known):
@@ -45,12 +53,16 @@ def main(parts: list[str]) -> int:
             f"{DATA}: expected CIFAR-10 as JPEG, got no such file; docs/evidence.md says "
             "how to make it"
         )
-    options = ["--profile", "profiles/local", "--configfile", str(SETTINGS), "--"]
-    for part in parts or known:
-        if status := run_in_foreground(["snakemake", *options, part]):
-            return status
-        keep(part, settings)
-    return 0
+    parts = parts or known
+    pages = {part: Path(f"reports/pages/{part}.md") for part in parts}
+    for page in pages.values():  # what is there afterwards is of this run
+        page.unlink(missing_ok=True)
+    local = ("--profile", "profiles/local", "--configfile", str(SETTINGS), "--keep-going")
+    status = run_in_foreground(["snakemake", *local, *options, "--", *parts])
+    for part, page in pages.items():
+        if page.is_file():
+            keep(part, page, settings)
+    return status
 
 
 def _refuse(message: str) -> int:
@@ -58,7 +70,7 @@ def _refuse(message: str) -> int:
     return 1
 
 
-def keep(part: str, settings: dict[str, object]) -> None:
+def keep(part: str, page: Path, settings: dict[str, object]) -> None:
     """Copy what the finished experiment `part` shows into its folder."""
     folder = KEPT / part
     folder.mkdir(parents=True, exist_ok=True)
@@ -70,9 +82,11 @@ def keep(part: str, settings: dict[str, object]) -> None:
         figure = Path("reports/figures", part, name)
         if figure.exists():
             shutil.copyfile(figure, folder / name)
-    page = Path(f"reports/pages/{part}.md").read_text(encoding="utf-8")
-    (folder / "table.md").write_text(shown_there(page, folder), encoding="utf-8")
-    write_json(folder / "made.json", {"made": made(), "seconds": seconds(merged, part)})
+    text = shown_there(page.read_text(encoding="utf-8"), folder)
+    (folder / "table.md").write_text(text, encoding="utf-8")
+    plan = load_plan(merged)
+    record = {"made": made(plan.top.numerics.device), "seconds": seconds(plan, part)}
+    write_json(folder / "made.json", record)
     print(f"written: {folder}")
 
 
@@ -88,21 +102,21 @@ def shown_there(page: str, folder: Path) -> str:
     return IMAGE.sub(lambda image: f"]({Path(image[1]).name})", heading.join([head, *kept]))
 
 
-def made() -> dict[str, object]:
-    """The commit, the versions and the machine."""
+def made(device: str) -> dict[str, object]:
+    """The commit, the versions and the machine; ABD_COMMIT names it outside of Git."""
     packages = {name: version(name) for name in ("torch", "torchvision", "numpy")}
     return {
-        "commit": described_commit(),
+        "commit": os.environ.get("ABD_COMMIT") or described_commit(),
         "python": platform.python_version(),
         **packages,
         "machine": platform.machine(),
         "cores": os.cpu_count(),
+        "device": device if device == "cpu" else torch.cuda.get_device_name(device),
     }
 
 
-def seconds(params: Path, part: str) -> dict[str, float]:
+def seconds(plan: Plan, part: str) -> dict[str, float]:
     """What each job of an experiment's teachers and students took, by its path."""
-    plan = load_plan(params)
     teachers = {cell.teacher_key for cell in expand(plan.top.experiments[part])}
     root = Path("benchmarks")
     took = {}
