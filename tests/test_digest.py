@@ -1,3 +1,5 @@
+import ast
+import hashlib
 import shutil
 
 import pytest
@@ -160,3 +162,25 @@ def test_registry_names_a_plugin(monkeypatch):
     clash = Registry("thing", "abd.test", {"mine": "a:b"})
     with pytest.raises(AbdError, match="mine already built in"):
         clash.names()
+
+
+SAID = '''
+"""A docstring."""
+
+class A:
+    def f(self, *, x: int = 0) -> str: ...
+
+def g(a, /, *b, **c):
+    # a comment
+    if (n := len(b)) > 1:
+        return f"{a['k']!r:>{n}} {c.get('x', '') + 'y'} {{}}"
+    match a:
+        case {"k": [1, *_]} | None:
+            return lambda y=1.50: {**c, y: [z for z in b if not z]}
+'''
+
+
+def test_the_same_code_has_the_same_digest_in_every_python():
+    """On another machine's Python the results that were pulled are as current as here."""
+    written = digest.canonical(ast.parse(SAID))
+    assert hashlib.sha256(written.encode()).hexdigest()[:16] == "54acd912800ea9ea"

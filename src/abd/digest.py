@@ -135,12 +135,27 @@ def _imported(tree: ast.Module) -> Iterator[str]:
 
 @cache
 def _module_digest(module: str) -> str:
-    return hashlib.sha256(_without_docstrings(_tree(module)).encode()).hexdigest()
+    return hashlib.sha256(canonical(_tree(module)).encode()).hexdigest()
 
 
-def _without_docstrings(tree: ast.Module) -> str:
+def canonical(tree: ast.Module) -> str:
+    """What a module says, without docstrings: the same text in every version of Python.
+
+    `ast.unparse` and `ast.dump` write the same module differently from one to the next.
+    """
     kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     for node in ast.walk(tree):
         if isinstance(node, kinds) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
-    return ast.unparse(tree)
+    return _written(tree)
+
+
+def _written(value: object) -> str:
+    if isinstance(value, ast.AST):
+        # A newer Python's nodes have more fields, empty where the older one can say the same.
+        fields = [(k, v) for k, v in ast.iter_fields(value) if v is not None and v != []]
+        inside = ",".join(f"{name}={_written(field)}" for name, field in fields)
+        return f"{type(value).__name__}({inside})"
+    if isinstance(value, list):
+        return f"[{','.join(map(_written, value))}]"
+    return repr(value)
