@@ -9,12 +9,12 @@ from abd.seeding import torch_stream
 from abd.state import State
 
 
-def _weights():
+def _weights(device="cpu"):
     stream = torch_stream(0, "weights")
     shapes = [(4, 3, 3, 3), (4,), (2, 5)]
     weights = [torch.randn(shape, generator=stream) for shape in shapes]
     weights[0] = weights[0].contiguous(memory_format=torch.channels_last)
-    return [weight.requires_grad_() for weight in weights]
+    return [weight.to(device).requires_grad_() for weight in weights]
 
 
 def _step(spec, optimizer, weights, position):
@@ -31,9 +31,14 @@ SPECS = [
 ]
 
 
-@pytest.mark.parametrize("spec", [s for s in SPECS if s.kind == "sgd"])
-def test_a_capturable_step_is_a_step(spec):
-    ours, theirs = _weights(), _weights()
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("spec", SPECS)
+def test_a_capturable_step_is_a_step(spec, device):
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("this machine has no CUDA device")
+    if device == "cpu" and spec.kind == "adam":
+        pytest.skip("torch has capturable Adam on a GPU alone")
+    ours, theirs = _weights(device), _weights(device)
     optimizers = [spec.build(w, capturable=c) for w, c in ((ours, True), (theirs, False))]
     assert isinstance(optimizers[0].param_groups[0]["lr"], torch.Tensor)
     for position in range(4):
