@@ -183,4 +183,4 @@ def g(a, /, *b, **c):
 def test_the_same_code_has_the_same_digest_in_every_python():
     """On another machine's Python the results that were pulled are as current as here."""
     written = digest.canonical(ast.parse(SAID))
-    assert hashlib.sha256(written.encode()).hexdigest()[:16] == "54acd912800ea9ea"
+    assert hashlib.sha256(written.encode()).hexdigest()[:16] == "806677f16168c8b9"

@@ -151,11 +151,18 @@ def canonical(tree: ast.Module) -> str:
 
 
 def _written(value: object) -> str:
+    if isinstance(value, ast.JoinedStr):  # some versions see an empty piece at an end
+        pieces = [v for v in value.values if not _is_empty(v)]
+        return f"JoinedStr({_written(pieces)})"
     if isinstance(value, ast.AST):
-        # A newer Python's nodes have more fields, empty where the older one can say the same.
+        # Newer versions' nodes have more fields, empty where the older can say the same.
         fields = [(k, v) for k, v in ast.iter_fields(value) if v is not None and v != []]
         inside = ",".join(f"{name}={_written(field)}" for name, field in fields)
         return f"{type(value).__name__}({inside})"
     if isinstance(value, list):
         return f"[{','.join(map(_written, value))}]"
     return repr(value)
+
+
+def _is_empty(piece: ast.expr) -> bool:
+    return isinstance(piece, ast.Constant) and piece.value == ""
