@@ -13,9 +13,10 @@ def run_in_foreground(command: Sequence[str], env: Mapping[str, str] | None = No
     Ctrl-C reaches the command and not this process, which would end it a moment later,
     before its jobs have saved.
     """
-    with subprocess.Popen(command, env=env) as process:
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
+    # Before it starts, or Ctrl-C could come in between; no SIG_IGN: it would inherit that.
+    before = signal.signal(signal.SIGINT, lambda number, frame: None)
+    try:
+        with subprocess.Popen(command, env=env) as process:
             return process.wait()
-        finally:
-            signal.signal(signal.SIGINT, before)
+    finally:
+        signal.signal(signal.SIGINT, before)
