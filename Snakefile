@@ -10,8 +10,8 @@ rule all:
     """Everything that `run` in params.yaml asks for."""
     default_target: True
     input:
-        SUMMARY_FILES,
-        report_files(PLAN.top.run),
+        SUMMARY_FILES if PLAN.studies(PLAN.top.run) else [],
+        report_files(PLAN.studies(PLAN.top.run)),
         stage_files(PLAN.wanted()),
     localrule: True
 
@@ -21,10 +21,12 @@ include: "rules/patches.smk"
 include: "rules/harden.smk"
 include: "rules/poison.smk"
 include: "rules/teacher.smk"
+include: "rules/admit.smk"
 include: "rules/surrogate.smk"
 include: "rules/vaccine.smk"
 include: "rules/distill.smk"
 include: "rules/retrospect.smk"
+include: "rules/verdict.smk"
 include: "rules/evaluate.smk"
 include: "rules/score.smk"
 include: "rules/report.smk"

@@ -13,6 +13,7 @@ from snakemake.utils import min_version
 
 import abd
 from abd.config import load_params, make_plan
+from abd.config.cells import UNKNOWN
 from abd.config.jobs import job_spec
 from abd.config.memory import memory_mb
 from abd.config.paths import (
@@ -154,6 +155,16 @@ def pool_of(w):
     return pool_path(w.source, w.dataset) or []
 
 
+def weights_of(w):
+    """The file of a teacher that was trained elsewhere."""
+    return PLAN.settings[w.dataset].teacher.weights or []
+
+
+def monitor_of(w):
+    """The test images that a job shows its progress on; nothing where there is no data."""
+    return [] if w.trigger == UNKNOWN else f"results/poison/{w.dataset}/{w.trigger}/test.npz"
+
+
 def own_data_of(w):
     """The user's own data; a folder's date says nothing, its listing is in the slice."""
     path = own_path(PLAN.settings[w.dataset])
@@ -180,8 +191,13 @@ def plain_of(name):
     return lambda w: plain_path(PLAN.settings[w.dataset], name, w) or []
 
 
+# A practitioner's teacher is nobody's study: there is nothing to compare.
+is_tracked = bool(PLAN.studies(PLAN.top.run))
+
+
 onsuccess:
-    shell("abd track sync || true")
+    if is_tracked:
+        shell("abd track sync || true")
     # What this run was asked for: the experiments whose report is in its DAG.
     reports = [job for job in workflow.dag.jobs if job.rule.name == "report"]
     asked = sorted(job.wildcards.experiment for job in reports)
@@ -190,4 +206,5 @@ onsuccess:
 
 
 onerror:
-    shell("abd track sync || true")
+    if is_tracked:
+        shell("abd track sync || true")

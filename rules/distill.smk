@@ -17,7 +17,7 @@ rule distill_plain:
         teacher="results/teacher/{dataset}/{trigger}/{teacher}-t{teacher_seed}/teacher.safetensors",
         pool=pool_of,
         warm="results/surrogate/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/warm.safetensors",
-        monitor="results/poison/{dataset}/{trigger}/test.npz",
+        monitor=monitor_of,
         statistics=statistics_of,
     output:
         state="results/distill/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/plain/lambda.safetensors",
@@ -55,7 +55,7 @@ rule distill_first:
     input:
         teacher="results/teacher/{dataset}/{trigger}/{teacher}-t{teacher_seed}/teacher.safetensors",
         pool=pool_of,
-        monitor="results/poison/{dataset}/{trigger}/test.npz",
+        monitor=monitor_of,
         statistics=statistics_of,
     output:
         state="results/distill/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/first/lambda.safetensors",
@@ -98,7 +98,7 @@ rule distill_searched:
         plain_state="results/distill/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/plain/lambda.safetensors",
         plain_student="results/distill/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/plain/student.safetensors",
         plain_history="results/distill/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/plain/history.jsonl",
-        monitor="results/poison/{dataset}/{trigger}/test.npz",
+        monitor=monitor_of,
         statistics=statistics_of,
     output:
         state="results/distill/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/searched/lambda.safetensors",

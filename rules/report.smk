@@ -84,10 +84,14 @@ rule report:
         """
 
 
+# Of a teacher that comes from a file there are no figures to sum up.
+SUMMED = PLAN.studies(PLAN.top.run)
+
+
 rule summary:
     """Write one record per cell of everything in `run`."""
     input:
-        results=stage_files(PLAN.wanted()),
+        results=[path for name in SUMMED for path in stage_files(PLAN.wanted(name))],
         paper="reports/paper.yaml",
     output:
         summary="reports/summary.json",
@@ -97,8 +101,8 @@ rule summary:
         "logs/report/summary.log",
     localrule: True
     params:
-        cells={name: [str(cell) for cell in PLAN.wanted(name)] for name in PLAN.top.run},
-        reproduces=[PLAN.top.experiments[name].reproduces for name in PLAN.top.run],
+        cells={name: [str(cell) for cell in PLAN.wanted(name)] for name in SUMMED},
+        reproduces=[PLAN.top.experiments[name].reproduces for name in SUMMED],
         code=report_digest(),
     shell:
         """
@@ -114,10 +118,10 @@ for _name in PLAN.cells:
         name:
             _name
         input:
-            report_files([_name]),
+            report_files(PLAN.studies([_name])),
             stage_files(PLAN.wanted(_name)),
             # The summary is of all that `run` asks for: here, of this one.
-            SUMMARY_FILES if PLAN.top.run == [_name] else [],
+            SUMMARY_FILES if PLAN.studies(PLAN.top.run) == [_name] else [],
         localrule: True
 
 

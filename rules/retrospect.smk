@@ -19,7 +19,7 @@ rule retrospect_sr:
         teacher="results/teacher/{dataset}/{trigger}/{teacher}-t{teacher_seed}/teacher.safetensors",
         pool=pool_of,
         state="results/distill/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/plain/lambda.safetensors",
-        monitor="results/poison/{dataset}/{trigger}/test.npz",
+        monitor=monitor_of,
         statistics=statistics_of,
     output:
         student="results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/sr/student.safetensors",
@@ -56,7 +56,7 @@ rule retrospect_sv_sr:
         teacher="results/teacher/{dataset}/{trigger}/{teacher}-t{teacher_seed}/teacher.safetensors",
         pool=pool_of,
         state="results/distill/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/first/lambda.safetensors",
-        monitor="results/poison/{dataset}/{trigger}/test.npz",
+        monitor=monitor_of,
         statistics=statistics_of,
     output:
         student="results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/sv_sr/student.safetensors",
@@ -100,7 +100,7 @@ rule retrospect_abd:
         plain_state=plain_of("lambda.safetensors"),
         plain_student=plain_of("student.safetensors"),
         plain_history=plain_of("history.jsonl"),
-        monitor="results/poison/{dataset}/{trigger}/test.npz",
+        monitor=monitor_of,
         statistics=statistics_of,
     output:
         student="results/retrospect/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/abd/student.safetensors",

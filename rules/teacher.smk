@@ -24,6 +24,8 @@ rule teacher:
         "logs/teacher/{dataset}/{trigger}/{teacher}-t{teacher_seed}.log",
     benchmark:
         "benchmarks/teacher/{dataset}/{trigger}/{teacher}-t{teacher_seed}.tsv"
+    wildcard_constraints:
+        trigger=f"(?!{UNKNOWN}/)[^/]+",
     threads: NUMERICS.threads
     resources:
         gpu=int(NUMERICS.device != "cpu"),

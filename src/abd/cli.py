@@ -9,6 +9,9 @@ from pathlib import Path
 
 from abd import __version__, commands
 from abd.errors import AbdError, Interrupted
+from abd.purify.arguments import ABOUT as ABOUT_PURIFY
+from abd.purify.arguments import DESCRIPTION as PURIFY
+from abd.purify.arguments import add_options
 from abd.stages import STAGES, Stage
 
 EVIDENCE = Path("reports/evidence/params.yaml")
@@ -22,6 +25,9 @@ examples:
   abd track sync                send finished runs to MLflow
   abd convert t.pt --net wrn-16-2 --classes 10 --out t.safetensors
                                 read weights that nobody vouches for, running none of it
+  abd purify t.safetensors --arch wrn-16-2 --classes 10 --size 32 --normalize cifar10 \\
+      --student wrn-16-1 --source ood --image street.jpg --out clean/
+                                a student without the backdoor, and what was found
   abd verify                    say which results are damaged, stale, foreign or orphaned
   abd prune                     list outputs that no experiment asks for any more
   abd teacher --help            what a single stage takes (the rules call these)
@@ -102,6 +108,10 @@ def _parser() -> argparse.ArgumentParser:
     convert.add_argument("--classes", type=int, required=True, metavar="N")
     convert.add_argument("--out", type=Path, required=True, metavar="FILE")
     convert.set_defaults(call=commands.convert)
+
+    purify = subparsers.add_parser("purify", help=ABOUT_PURIFY, description=PURIFY)
+    add_options(purify)
+    purify.set_defaults(call=commands.purify)
 
     prune = subparsers.add_parser(
         "prune", help="list outputs that no experiment asks for, and delete them"

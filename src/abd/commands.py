@@ -87,6 +87,30 @@ def convert(arguments: argparse.Namespace) -> None:
     print(f"written: {arguments.out}: {n_weights} numbers of a {arguments.net}")
 
 
+def purify(arguments: argparse.Namespace) -> None:
+    """Distil a clean student from a teacher that nobody vouches for."""
+    from dataclasses import fields
+
+    from abd.purify.options import Options
+    from abd.purify.run import plan_of, prepare, run
+
+    options = Options(**{f.name: getattr(arguments, f.name) for f in fields(Options)})
+    params, plan = plan_of(options)
+    if arguments.dry_run:
+        from abd.purify.estimate import estimate
+
+        print(estimate(plan))
+        return
+    work = prepare(options, params)
+    run(work, profile=arguments.profile, cores=arguments.cores)
+    from abd.purify.export import export
+
+    sentence, written = export(work, options, plan)
+    for path in written:
+        print(f"written: {path}")
+    print(sentence)
+
+
 def _plans(arguments: argparse.Namespace) -> list[Plan]:
     """The plan of params.yaml, and of it with each other file laid over it."""
     from abd.config import load_params, make_plan

@@ -73,7 +73,12 @@ class Poison(Section):
 
 
 class Teacher(Supervised):
-    """Supervised training of the teacher."""
+    """Supervised training of the teacher.
+
+    weights: the file of one that was trained elsewhere, by whom nobody knows; then there is
+    nothing to train, and no data (`abd.config.given`).
+    """
 
     select: Literal["best", "last"]
     min_asr: Probability
+    weights: str | None = None

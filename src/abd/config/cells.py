@@ -7,6 +7,8 @@ from itertools import product
 
 from abd.config.study import Experiment
 
+# The trigger of a teacher that comes from a file: there is no data to it, either.
+UNKNOWN = "unknown"
 GUARDS = {
     "none": "plain",
     "sv": "first",
@@ -28,6 +30,11 @@ class Cell:
     student: str
     seed: int
     defense: str
+
+    @property
+    def given(self) -> bool:
+        """Whether the teacher comes from a file, and nothing is known of its data."""
+        return self.trigger == UNKNOWN
 
     @property
     def guard(self) -> str:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
-from abd.config.cells import Cell
+from abd.config.cells import UNKNOWN, Cell
+from abd.config.given import check_given
 from abd.config.lengths import lengths, pool_size
 from abd.config.rule import check_rule
 from abd.config.schema import Settings
@@ -48,7 +49,7 @@ def check_names(
         ("triggers", TRIGGERS.names(), cell.trigger),
         ("sources", SOURCES.names(), cell.source),
     ):
-        if name not in names:
+        if name not in names and not (key == "triggers" and name == UNKNOWN):
             expected = f"one of {', '.join(names)}"
             if key == "dataset":
                 expected += f", or your own at fetch.by_dataset.{name}.path"
@@ -67,6 +68,16 @@ def check_cell(
     cell: Cell, settings: Settings, where: str, problems: Problems, budget: float = 1
 ) -> None:
     """Note what does not fit together in one cell; `settings` are within the `budget`."""
+    if not check_given(cell, settings, where, problems) and not cell.given:
+        _check_attack(cell, settings, where, problems)
+    if cell.defense == "abd":
+        check_rule(cell.dataset, settings, problems)
+    if _has_source(cell.source, settings, problems):
+        _check_source(cell.source, settings, problems, budget)
+
+
+def _check_attack(cell: Cell, settings: Settings, where: str, problems: Problems) -> None:
+    """Note what does not fit together of a trigger, its target and the training set."""
     check_trigger(cell.trigger, settings, where, problems)
     target, n_classes = settings.poison.target, settings.fetch.n_classes
     if target >= n_classes:
@@ -78,10 +89,6 @@ def check_cell(
             "teacher.batch", f"at most fetch.n_train = {settings.fetch.n_train}",
             settings.teacher.batch,
         )  # fmt: skip
-    if cell.defense == "abd":
-        check_rule(cell.dataset, settings, problems)
-    if _has_source(cell.source, settings, problems):
-        _check_source(cell.source, settings, problems, budget)
 
 
 def _has_source(source: str, settings: Settings, problems: Problems) -> bool:

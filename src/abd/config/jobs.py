@@ -25,7 +25,7 @@ from abd.digest import code_digest
 from abd.triggers import TRIGGERS
 
 TRAINING = ("harden", "teacher", "surrogate", "distill", "retrospect")
-MEASURING = ("vaccine", "score", "evaluate")
+MEASURING = ("vaccine", "verdict", "score", "evaluate")
 GRAPHED = ("teacher", "distill")
 # What few jobs have: the code digest of the others must not hold it.
 OWN_DATA = "abd.data.own"
@@ -126,7 +126,7 @@ def _images(s: Settings) -> dict[str, Any]:
 def _teacher(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
     return {
         "images": _images(s),
-        "teacher": s.teacher.model_dump(),
+        "teacher": s.teacher.model_dump(exclude={"weights"}),
         "net": w["teacher"],
         "seed": int(w["teacher_seed"]),
     }
@@ -158,10 +158,6 @@ def _surrogate(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
     return {**_distillation(s, w), "warm": long.warm, "skip": long.skip}
 
 
-def _vaccine(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
-    return {**_student(s, w), "vaccine": s.vaccine.model_dump()}
-
-
 def _positions(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
     return {
         "lambda": lengths(s, w["source"]).lambda_,
@@ -178,18 +174,11 @@ def _distill(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
 
 def _retrospect(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
     sr = s.retrospect
-    own = sr.of(w["source"])
-    tau = own.tau or s.distill.of(w["source"]).tau
     config = {
         **_distillation(s, w),
         **_positions(s, w),
-        "retrospection": {
-            **sr.constants(w["source"]),
-            "portion": own.portion,
-            "weight": own.weight,
-            "tau": tau,
-        },
-        "lr": own.lr,
+        "retrospection": _constants(s, w["source"]),
+        "lr": sr.of(w["source"]).lr,
         "defense": w["defense"],
     }
     if w["defense"] == "abd":
@@ -202,12 +191,32 @@ def _retrospect(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
     return config
 
 
+def _constants(s: Settings, source: str) -> dict[str, Any]:
+    """The constants of a step of self-retrospection; see `RetrospectionSettings`."""
+    own = s.retrospect.of(source)
+    return {
+        **s.retrospect.constants(source),
+        "portion": own.portion,
+        "weight": own.weight,
+        "tau": own.tau or s.distill.of(source).tau,
+    }
+
+
 def _guarded(s: Settings, guard: str) -> dict[str, Any]:
     """What a distillation with a vaccine is told of it."""
     config: dict[str, Any] = {"vaccine_guard": s.distill.guard.model_dump()}
     if guard == "first":
         config["vaccine"] = s.vaccine.model_dump(include={"members", "n_conv"})
     return config
+
+
+def _verdict(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        **_student(s, w),
+        "vaccine": s.vaccine.model_dump(include={"members", "n_conv"}),
+        "verdict": s.verdict.model_dump(),
+        "retrospection": _constants(s, w["source"]),
+    }
 
 
 def _score(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
@@ -229,10 +238,12 @@ _SLICES = {
     "harden": _harden,
     "poison": _poison,
     "teacher": _teacher,
+    "admit": lambda s, w: {"net": w["teacher"], "images": _images(s)},
     "surrogate": _surrogate,
-    "vaccine": _vaccine,
+    "vaccine": lambda s, w: {**_student(s, w), "vaccine": s.vaccine.model_dump()},
     "distill": _distill,
     "retrospect": _retrospect,
+    "verdict": _verdict,
     "score": _score,
     "evaluate": _evaluate,
 }

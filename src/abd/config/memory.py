@@ -16,10 +16,12 @@ BASE = {
     "harden": 4000,
     "poison": 3000,
     "teacher": 4000,
+    "admit": 2000,
     "surrogate": 4000,
     "vaccine": 4000,
     "distill": 4000,
     "retrospect": 4000,
+    "verdict": 4000,
     "score": 3000,
     "evaluate": 3000,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from abd.config.budget import scale
 from abd.config.cells import Cell, expand
 from abd.config.checks import check_cell, check_experiment, check_names
 from abd.config.found import own_names
+from abd.config.given import given_names
 from abd.config.load import load_params
 from abd.config.networks import check_networks
 from abd.config.schema import SECTIONS, Settings
@@ -50,6 +51,14 @@ class Plan:
                 )
         return list(dict.fromkeys(cell for name in names for cell in self.cells[name]))
 
+    def studies(self, names: Iterable[str]) -> list[str]:
+        """Of these experiments those whose teachers are trained: what reports are about."""
+        return [
+            name
+            for name in names
+            if not any(cell.given for cell in expand(self.top.experiments[name]))
+        ]
+
 
 def make_plan(raw: Mapping[str, Any], *, build_networks: bool = False) -> Plan:
     """Validate the mapping of params.yaml; AbdError listing every problem in it.
@@ -74,7 +83,8 @@ def make_plan(raw: Mapping[str, Any], *, build_networks: bool = False) -> Plan:
     named = {cell.dataset for own in cells.values() for cell in own}
     if top is None:  # what the experiments would have named cannot be known
         named = overridden(known)
-    there = sorted({*DATASETS.names(), *own_names(known, problems)})
+    users = own_names(known, problems)
+    there = sorted({*DATASETS.names(), *users, *given_names(known)})
     used = {cell.dataset for name in asked for cell in cells.get(name, ())}
     reader = _Reader(known, there, named, 1 if top is None else top.budget)
     reader.read(used & set(there), problems)
@@ -93,8 +103,9 @@ def make_plan(raw: Mapping[str, Any], *, build_networks: bool = False) -> Plan:
 class _Reader:
     """The settings per data set, within the budget, as far as they have been read.
 
-    `there` are the data sets that are registered, and the user's own; only these and those
-    that an experiment has `named` may have overrides.
+    `there` are the data sets that are registered, the user's own, and those of teachers
+    that come from a file; only these and those that an experiment has `named` may have
+    overrides.
     """
 
     def __init__(

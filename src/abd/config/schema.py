@@ -50,7 +50,8 @@ class Fetch(Section):
     root, download: torchvision's data sets. path: a user's own data, of which size,
     n_classes and n_train may be left out (`abd.config.found`); resize: whether images in
     class folders may have another size than `size`. mean, std: in [0, 1] units, per
-    channel; None is as found in the training set. stands_for: the paper's data set whose
+    channel; None is as found in the training set. n_train: 0 where there is no data, to a
+    teacher that comes from a file. stands_for: the paper's data set whose
     figures are shown beside those of this one, if it is another.
     """
 
@@ -60,7 +61,7 @@ class Fetch(Section):
     resize: bool = False
     size: Annotated[Int, Field(ge=16, le=224)]
     n_classes: Annotated[Int, Field(ge=2, le=LARGEST)]
-    n_train: Count
+    n_train: Whole
     mean: Triple | None = None
     std: Scale | None = None
     stands_for: str | None = None
@@ -146,6 +147,24 @@ class Distill(Section):
         return settings
 
 
+class Verdict(Section):
+    """What is looked at in a given teacher, and in its students.
+
+    n_images: how many of the cached surrogate images. n_shown: of those that the vaccine's
+    score calls suspicious, how many are shown. draws: of the vaccine's, how many shuffles;
+    the rest as `abd.survival.SearchSettings`.
+    """
+
+    n_images: Count
+    n_shown: Count
+    draws: Count
+    radius: Rate
+    steps: Count
+    lr: Rate
+    batch: Count
+    init_sigma: Rate
+
+
 class Settings(Section):
     """Every section as it is for one data set."""
 
@@ -158,6 +177,7 @@ class Settings(Section):
     vaccine: Vaccine
     distill: Distill
     retrospect: Retrospect
+    verdict: Verdict
 
 
 SECTIONS = tuple(Settings.model_fields)

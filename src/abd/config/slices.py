@@ -21,6 +21,7 @@ from abd.config.schema import (
     Patches,
     SourceName,
     Vaccine,
+    Verdict,
 )
 from abd.config.sections import Problems, validate
 from abd.config.shown import shown
@@ -119,6 +120,7 @@ _STAGES: dict[str, Fields] = {
         "seed": Seed,
         "numerics": Numerics,
     },
+    "admit": {"images": _IMAGES, "net": str},
     "surrogate": {**_DISTILLATION, "warm": Count, "skip": Whole},
     "vaccine": {**_STUDENT, "vaccine": Vaccine, **_MEASURING},
     "distill": {
@@ -140,6 +142,13 @@ _STAGES: dict[str, Fields] = {
         ),
         "guard?": Literal["plain", "first", "searched"],
         **_GUARDED,
+    },
+    "verdict": {
+        **_STUDENT,
+        "vaccine": _model(_of(Vaccine, "members", "n_conv")),
+        "verdict": Verdict,
+        "retrospection": _model(_RETROSPECTION),
+        **_MEASURING,
     },
     "score": {
         "images": _IMAGES,

@@ -29,6 +29,7 @@ FILES = {
         ["poisoned.npz", "test.npz", "manifest.json", "preview.png"],
     ),
     "teacher": (f"results/teacher/{TEACHER}", ["teacher.safetensors", "history.jsonl"]),
+    "admit": (f"results/teacher/{TEACHER}", ["teacher.safetensors"]),
     "evaluate_teacher": (f"results/evaluate/{TEACHER}/teacher", ["metrics.json"]),
     "surrogate": (
         f"results/surrogate/{STUDENT}",
@@ -47,6 +48,10 @@ FILES = {
         ["student.safetensors", "history.jsonl"],
     ),
     "retrospect_abd": (f"results/retrospect/{STUDENT}/abd", ["decision.json"]),
+    "verdict": (
+        f"results/verdict/{STUDENT}",
+        ["verdict.json", "pictures.npz"],
+    ),
     "score": (f"results/score/{STUDENT}", ["score.json", "roc.npz", "scores.npz"]),
     "evaluate": (f"results/evaluate/{STUDENT}/{{defense}}", ["metrics.json"]),
 }
@@ -100,11 +105,10 @@ def _names(template: str) -> list[str]:
 
 def _stages(cell: Cell) -> Iterator[tuple[str, str]]:
     """The stages that a cell's student comes from, in their order, and distill's guard."""
-    yield "fetch", ""
-    if needs_hard_images(cell.trigger):
-        yield "harden", ""
-    for stage in ("poison", "teacher", "evaluate_teacher"):
-        yield stage, ""
+    if cell.given:
+        yield "admit", ""
+    else:
+        yield from _attack(cell)
     if settings_class(cell.source).pool == "patches":
         yield "patches", ""
     if cell.guard != "first":
@@ -112,14 +116,27 @@ def _stages(cell: Cell) -> Iterator[tuple[str, str]]:
         yield "distill", "plain"
     if cell.guard == "searched":
         yield "vaccine", ""
-        yield "score", ""
+        if not cell.given:
+            yield "score", ""
     if cell.guard != "plain":
         yield "distill", cell.guard
     if cell.defense in SR_DEFENSES:
         yield "retrospect", ""
     if cell.defense == "abd":
         yield "retrospect_abd", ""
-    yield "evaluate", ""
+        if cell.given:
+            yield "verdict", ""
+    if not cell.given:
+        yield "evaluate", ""
+
+
+def _attack(cell: Cell) -> Iterator[tuple[str, str]]:
+    """The stages that a trained teacher comes from."""
+    yield "fetch", ""
+    if needs_hard_images(cell.trigger):
+        yield "harden", ""
+    for stage in ("poison", "teacher", "evaluate_teacher"):
+        yield stage, ""
 
 
 def plain_path(settings: Settings, name: str, wildcards: Mapping[str, str]) -> str | None:

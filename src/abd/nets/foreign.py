@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from abd.errors import AbdError
+from abd.nets.names import split_arguments
 from abd.registry import load_object
 
 if TYPE_CHECKING:
@@ -52,8 +53,9 @@ def build_foreign(
     import torch
     from torch import nn
 
+    path, arguments = split_arguments(name)
     try:
-        factory = load_object(name)
+        factory = load_object(path)
     except (ImportError, AttributeError) as error:
         raise AbdError(
             f"network: expected an importable network, got {name!r}: {error}"
@@ -62,12 +64,17 @@ def build_foreign(
     classes = next((c for c in CLASSES if c in known), None)
     if classes is None:
         raise AbdError(f"network {name}: expected a parameter {' or '.join(CLASSES)}")
+    if unknown := arguments.keys() - known.keys() or {classes} & arguments.keys():
+        raise AbdError(
+            f"network {name}: expected arguments out of {', '.join(known)} but for "
+            f"{classes}, got {', '.join(sorted(unknown))}"
+        )
     with torch.random.fork_rng(devices=[]):
         if generator is not None:
             # Their initialisation draws from the global stream; here it is theirs alone.
             seed = torch.randint(2**62, (), generator=generator).item()
             torch.manual_seed(int(seed))
-        net = factory(**{classes: n_classes})
+        net = factory(**{classes: n_classes}, **arguments)
     if not isinstance(net, nn.Module):
         raise AbdError(f"network {name}: expected a torch.nn.Module, got {type(net)}")
     return net

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from abd.errors import AbdError
 
@@ -27,6 +29,26 @@ FORMS = {
 def is_import_path(name: str) -> bool:
     """Whether `name` is an import path, "package.module:Class"."""
     return ":" in name
+
+
+def split_arguments(name: str) -> tuple[str, dict[str, Any]]:
+    """Return an import path without its arguments, "a.b:Net(depth=20)", and these.
+
+    Raises AbdError where they are no such thing.
+    """
+    path, opened, text = name.partition("(")
+    if not opened:
+        return name, {}
+    try:
+        call = ast.parse(f"f({text}", mode="eval").body
+        if not isinstance(call, ast.Call) or call.args:
+            raise ValueError("no keyword arguments")
+        given = {k.arg or "**": ast.literal_eval(k.value) for k in call.keywords}
+    except (SyntaxError, ValueError):
+        raise AbdError(
+            f"network: expected package.module:Class(name=value, ...), got {name!r}"
+        ) from None
+    return path, given
 
 
 def split_name(name: str, families: Sequence[str]) -> tuple[str, list[str]]:

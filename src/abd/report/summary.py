@@ -17,7 +17,7 @@ def write_summary(params: Path, paper: Path, out: Path) -> None:
     plan = load_plan(params)
     printed = read_paper(paper, plan)
     records = []
-    for name in plan.top.run:
+    for name in plan.studies(plan.top.run):
         item = plan.top.experiments[name].reproduces
         for m in results_of(plan, name).whole():
             records.append(m.record(name, printed.student(m.cell, item)))

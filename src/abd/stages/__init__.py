@@ -62,6 +62,11 @@ STAGES = {
         inputs=("dataset", "poisoned", "test", "statistics?"),
         outputs=("weights", "history"),
     ),
+    "admit": Stage(
+        help="take in a teacher that was trained elsewhere, running nothing of its file",
+        inputs=("file",),
+        outputs=("weights",),
+    ),
     "surrogate": Stage(
         help="run the first batches of plain distillation and cache them",
         inputs=("teacher", "pool?", "statistics?"),
@@ -105,6 +110,19 @@ STAGES = {
             "monitor?",
         ),
         outputs=("student", "history", "decision?"),
+    ),
+    "verdict": Stage(
+        help="look for a backdoor in teacher and students, without knowing any trigger",
+        inputs=(
+            "teacher",
+            "plain",
+            "student",
+            "cache",
+            "vaccine",
+            "scores",
+            "decision",
+        ),
+        outputs=("verdict", "pictures"),
     ),
     "score": Stage(
         help="measure how well the vaccine's score tells stamped from clean test images",

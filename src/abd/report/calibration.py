@@ -1,0 +1,48 @@
+"""What a verdict's score is worth: the scores of teachers that are known.
+
+`tools/calibrate_verdict.py` trained them and wrote them down.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+
+FILE = "calibration.json"
+RARE = 0.1  # of the clean teachers: a score that no more of them reach is a sign
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Scores of teachers without a backdoor and with one, and of what kind they are."""
+
+    about: dict[str, str]
+    clean: list[float]
+    backdoored: list[float]
+
+    def n_clean(self, score: float) -> int:
+        """How many of the clean teachers have a score as high."""
+        return sum(other >= score for other in self.clean)
+
+    def n_backdoored(self, score: float) -> int:
+        """How many of the backdoored ones have."""
+        return sum(other >= score for other in self.backdoored)
+
+    def is_sign(self, score: float) -> bool:
+        """Whether a score is one that hardly any clean teacher has."""
+        return self.n_clean(score) <= RARE * len(self.clean)
+
+    def fits(self, net: str, source: str) -> bool:
+        """Whether the teachers were of this architecture, seen through this source."""
+        return (net, source) == (self.about["net"], self.about["source"])
+
+
+def read_calibration() -> Calibration:
+    """Read the scores that come with abd."""
+    raw = json.loads(files("abd.report").joinpath(FILE).read_text("utf-8"))
+    scores: dict[bool, list[float]] = {True: [], False: []}
+    for teacher in raw["teachers"]:
+        scores[teacher["trigger"] is None].append(teacher["score"])
+    about = {key: raw[key] for key in ("dataset", "net", "source")}
+    return Calibration(about, clean=scores[True], backdoored=scores[False])

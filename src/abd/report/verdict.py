@@ -1,0 +1,174 @@
+"""The verdict on a given teacher, in words and pictures; and the student's model card."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from abd import __version__
+from abd.report.calibration import Calibration, read_calibration
+from abd.report.theme import ACCENT, INK, SETTINGS, WARNING, to_svg
+from abd.storage.arrays import read_arrays
+from abd.storage.files import read_json, write_text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NETWORKS = {
+    "teacher": "The teacher",
+    "undefended": "The undefended student",
+    "purified": "The purified student",
+}
+ENDS = {
+    "sv": "a vaccine was found: the student distilled under it is taken",
+    "sv_sr": "a vaccine was found, and self-retrospection followed",
+    "sr": "no vaccine was found: self-retrospection went on from the plain distillation",
+}
+
+
+@dataclass(frozen=True)
+class About:
+    """What the page and the card say of teacher and student.
+
+    file: the teacher's, with its sha256. accs: by network, the share of labelled images
+    that it knows, where such were given.
+    """
+
+    file: str
+    sha256: str
+    teacher: str
+    student: str
+    source: str
+    size: int
+    n_classes: int
+    budget: float
+    seed: int
+    accs: Mapping[str, float]
+
+
+def write_verdict(
+    results: Path, pictures: Path, about: About, *, page: Path, card: Path
+) -> str:
+    """Write the page and the model card; return the sentence that sums up.
+
+    results: verdict.json of stage verdict; pictures: its arrays.
+    """
+    found, calibration = read_json(results), read_calibration()
+    sentence = sum_up(found, calibration, about)
+    environment = Environment(
+        loader=PackageLoader("abd", "report"),
+        autoescape=lambda name: name is not None and name.endswith(".html"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    shown = {
+        "v": found,
+        "about": about,
+        "sentence": sentence,
+        "calibration": calibration,
+        "end": ENDS[found["decision"]["outcome"]],
+        "suspects": suspects(found),
+        "networks": NETWORKS,
+        "version": __version__,
+    }
+    arrays = read_arrays(pictures)
+    write_text(
+        page,
+        environment.get_template("verdict.html").render(
+            **shown,
+            figure=Markup(to_svg(_scores(found["score"], calibration), "scores")),
+            shuffled=_png(_as_picture(arrays["shuffled"])),
+            flagged=[_png(image) for image in arrays["flagged"]],
+            deltas={name: _png(_as_picture(arrays[name])) for name in NETWORKS},
+        ),
+    )
+    write_text(card, environment.get_template("card.md").render(**shown))
+    return sentence
+
+
+def suspects(found: Mapping[str, Any]) -> list[tuple[int, float]]:
+    """Classes that the picture moves shuffled teachers to, the commonest first."""
+    ranked = sorted(enumerate(found["moved_to"]), key=lambda pair: -pair[1])
+    return [(number, share) for number, share in ranked if share > 0]
+
+
+def sum_up(found: Mapping[str, Any], calibration: Calibration, about: About) -> str:
+    """Say in a sentence or two what was found, and how sure that is."""
+    score, c = found["score"], calibration
+    n_clean, n_bad = len(c.clean), len(c.backdoored)
+    beside = (
+        f"of {n_clean} clean teachers that abd was tried on {c.n_clean(score)} had a score "
+        f"as high, of {n_bad} backdoored ones {c.n_backdoored(score)}"
+    )
+    if c.is_sign(score):
+        towards = [f", towards class {number} above all" for number, _ in suspects(found)]
+        said = f"A sign of a backdoor was found{''.join(towards[:1])}: {beside}."
+    elif found["vaccine"]["found"]:
+        said = (
+            "A vaccine was found, which is a sign of a backdoor; the score is none: "
+            f"{beside}."
+        )
+    else:
+        said = (
+            f"No sign of a backdoor was found, which is no proof that there is none: "
+            f"{beside}."
+        )
+    if not c.fits(about.teacher, about.source):
+        of = c.about
+        said += (
+            f" Those were {of['net']} on {of['dataset']}, seen through {of['source']}; how "
+            "far that holds for this teacher nobody has measured."
+        )
+    return said
+
+
+def _scores(score: float, calibration: Calibration) -> Figure:
+    """The score among those of teachers that are known."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(SETTINGS):
+        figure = Figure(figsize=(6.4, 1.7), layout="constrained")
+        axes = figure.subplots()
+        for row, (scores, colour) in enumerate(
+            ((calibration.clean, ACCENT), (calibration.backdoored, WARNING))
+        ):
+            axes.plot(scores, [row] * len(scores), "o", color=colour, alpha=0.6, ms=6)
+        axes.axvline(score, color=INK, linestyle="--", linewidth=1.2)
+        axes.annotate(
+            "this teacher",
+            (score, 1.45),
+            ha="center",
+            va="bottom",
+            annotation_clip=False,
+        )
+        axes.set_yticks([0, 1], ["clean", "backdoored"])
+        axes.set_ylim(-0.5, 1.5)
+        axes.set_xscale("symlog", linthresh=0.1)
+        axes.set_xlim(0, 1.5 * max(score, *calibration.clean, *calibration.backdoored))
+        axes.set_xlabel("score, nats")
+        return figure
+
+
+def _as_picture(delta: np.ndarray) -> np.ndarray:
+    """A perturbation (3, H, W) as pixels: grey is none, its largest black or white."""
+    largest = max(float(np.abs(delta).max()), 1e-12)
+    return np.rint(127.5 + 127.5 * delta / largest).astype(np.uint8)
+
+
+def _png(image: np.ndarray) -> str:
+    """Pixels (3, H, W) as a data URI."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(image.transpose(1, 2, 0)).save(buffer, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

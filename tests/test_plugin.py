@@ -1,0 +1,83 @@
+"""Both remedies in somebody else's loop, and the loop that the documentation shows."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from abd.nets import build_net
+from abd.plugin import SelfRetrospection, ShufflingVaccine
+from abd.seeding import torch_stream
+
+PAGE = Path(__file__).parents[1] / "docs/plug-in.md"
+
+
+@pytest.fixture
+def x():
+    return torch.randn(24, 3, 16, 16, generator=torch_stream(0, "tests", "plug-in"))
+
+
+def test_the_loop_of_the_documentation_runs_and_uses_both():
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    said = {"retrospected": 0}
+    spied = SelfRetrospection.add_gradients
+
+    def counting(self, student, x):
+        said["retrospected"] += 1
+        spied(self, student, x)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SelfRetrospection, "add_gradients", counting)
+        scope = {}
+        exec(compile(code, str(PAGE), "exec"), scope)
+    assert torch.isfinite(scope["losses"]).all()
+    assert (scope["vaccine"] is None) == (said["retrospected"] == scope["LAST"])
+    ours = [line for line in code.splitlines() if "vaccine" in line or "retrospect" in line]
+    assert len([line for line in ours if "import" not in line]) < 10
+
+
+def test_a_suspicious_image_is_one_whose_class_survives(teacher, x):
+    vaccine = ShufflingVaccine(teacher, n_conv=2, members=2)
+    mask = vaccine.suspicious(x)
+    assert mask.dtype == torch.bool
+    weights = vaccine.weights(x, 0.25)
+    assert torch.equal(weights, torch.where(mask, 0.25, 1.0))
+
+
+def test_a_search_takes_what_passes_the_threshold(teacher, x):
+    found = ShufflingVaccine.search(teacher, x.split(8), threshold=-1.0, n_conv=2, trials=3)
+    first = ShufflingVaccine(teacher, n_conv=2)
+    assert torch.equal(found.suspicious(x), first.suspicious(x))
+    none = ShufflingVaccine.search(teacher, x.split(8), threshold=1.0, n_conv=2, trials=3)
+    assert none is None
+
+
+def test_a_generator_is_led_away_from_stable_images(teacher, x):
+    x.requires_grad_()
+    term = ShufflingVaccine(teacher, n_conv=2).generator_term(x)
+    assert term <= 0
+    (slope,) = torch.autograd.grad(term, x)
+    assert torch.isfinite(slope).all()
+
+
+def test_retrospection_adds_to_the_gradients_that_are_there(teacher, student, x):
+    student.train()
+    student(x).square().mean().backward()
+    before = [p.grad.clone() for p in student.parameters()]
+    twins = [SelfRetrospection(teacher, rounds=2, seed=1) for _ in range(2)]
+    twins[0].add_gradients(student, x)
+    added = [p.grad - b for p, b in zip(student.parameters(), before, strict=True)]
+    assert any(bool((a != 0).any()) for a in added)
+    again = build_net("wrn-10-1", 4)
+    again.load_state_dict(student.state_dict())
+    again.train()
+    twins[1].add_gradients(again, x)  # where there were none they are its own
+    assert all(p.grad is not None for p in again.parameters())
+
+
+def test_wrong_constants_are_named(teacher):
+    with pytest.raises(ValueError, match=r"constants: expected portion, .*, got rouns"):
+        SelfRetrospection(teacher, rouns=3)
+    with pytest.raises(ValueError, match="n_conv: expected 1 to"):
+        ShufflingVaccine(teacher, n_conv=99)

@@ -1,0 +1,138 @@
+"""What `abd purify` makes of its command line, and what it refuses, in one line each."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from abd.config.plan import make_plan
+from abd.config.stage_jobs import stage_jobs
+from abd.errors import AbdError
+from abd.nets import build_net
+from abd.nets.names import split_arguments
+from abd.purify.options import EXPERIMENT, Options, params_of
+from abd.seeding import torch_stream
+
+STUDY = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text("utf-8"))
+
+
+@pytest.fixture
+def options(tmp_path):
+    teacher = tmp_path / "teacher.pt"
+    torch.save(build_net("wrn-10-1", 4, torch_stream(0, "t")).state_dict(), teacher)
+    return Options(
+        teacher=teacher, arch="wrn-16-2", arch_args=None, classes=10, size=32,
+        normalize="cifar10", student="wrn-16-1", student_args=None, source="ood",
+        images=["flower"], test=None, out=tmp_path / "clean", like=None, settings=None,
+        budget=1.0, device="cpu", dtype="float32", threads=1, seed=3,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("source", ["ood", "zskt", "cmi"])
+def test_it_is_a_plan_of_the_study_s_stages_without_any_data(options, source):
+    options = replace(options, source=source)
+    plan = make_plan(params_of(options, STUDY), build_networks=True)
+    (cell,) = plan.wanted(EXPERIMENT)
+    assert cell == options.cell()
+    stages = [job.stage for job in stage_jobs(cell)]
+    needed = {"admit", "surrogate", "vaccine", "distill", "retrospect", "verdict"}
+    assert set(stages) == needed | ({"patches"} if source == "ood" else set())
+    settings = plan.settings[cell.dataset]
+    assert settings.fetch.mean == tuple(STUDY["fetch"]["by_dataset"]["cifar10"]["mean"])
+    assert settings.patches.photos == ["flower"]
+    assert plan.studies(plan.top.run) == []
+
+
+def test_settings_may_be_those_of_a_data_set(options):
+    base, like = (
+        make_plan(params_of(replace(options, like=name), STUDY)).settings["given"]
+        for name in (None, "digits")
+    )
+    epochs = STUDY["distill"]["by_dataset"]["digits"]["ood"]["epochs"]
+    assert like.distill.of("ood").epochs == epochs != base.distill.of("ood").epochs
+
+
+def test_numbers_normalise(options):
+    text = "0.1,0.2,0.3/0.4, 0.5,0.6"
+    own = params_of(replace(options, normalize=text), STUDY)["fetch"]["by_dataset"]["given"]
+    assert (own["mean"], own["std"]) == ([0.1, 0.2, 0.3], [0.4, 0.5, 0.6])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"teacher": Path("none.pt")}, "none.pt: expected a file of weights, got none"),
+        ({"size": 8}, "--size: expected 16 to 224, got 8"),
+        (
+            {"normalize": "imagenot"},
+            "--normalize: expected one of .*cifar10.*, or mean/std",
+        ),
+        ({"normalize": "1,2/3,4"}, "--normalize: expected one of"),
+        ({"like": "mnist"}, "--like: expected one of .*, got mnist"),
+        ({"arch_args": "{}"}, "--arch-args: expected none for wrn-16-2"),
+        ({"arch": "a:B", "arch_args": "[1"}, "--arch-args: expected a JSON object, got"),
+        ({"arch": "a:B", "arch_args": '{"x": "a/b"}'}, "expected a JSON object of numbers"),
+        ({"student": "a:B", "student_args": "7"}, "--student-args: expected a JSON object"),
+    ],
+)
+def test_options_that_are_none_are_named(options, changes, message):
+    with pytest.raises(AbdError, match=message):
+        params_of(replace(options, **changes), STUDY)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"arch": "wrn-17-2"}, "experiments.purify.grids.teacher: network: expected"),
+        (
+            {"images": ["nowhere.jpg"]},
+            "patches.photos: expected china or flower, or a file",
+        ),
+        ({"classes": 1}, "fetch.by_dataset.given.n_classes: expected"),
+        ({"budget": 0.0}, "budget: expected"),
+        ({"device": "tpu"}, "numerics.device: expected"),
+        ({"student": "nowhere.nets:Net"}, "expected an importable module"),
+    ],
+)
+def test_planning_finds_the_rest(options, changes, message):
+    with pytest.raises(AbdError, match=message) as caught:
+        make_plan(params_of(replace(options, **changes), STUDY), build_networks=True)
+    assert str(caught.value).count("\n") == 1
+
+
+def test_networks_take_arguments(tmp_path, monkeypatch):
+    module = tmp_path / "my_nets.py"
+    module.write_text(
+        "from torch import nn\n"
+        "def make(num_classes, width=1, bias=True):\n"
+        "    return nn.Linear(width, num_classes, bias=bias)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    net = build_net("my_nets:make(width=3,bias=False)", 5)
+    assert net.weight.shape == (5, 3)
+    assert net.bias is None
+    for name in ("my_nets:make(depth=3)", "my_nets:make(num_classes=3)"):
+        with pytest.raises(AbdError, match="expected arguments out of"):
+            build_net(name, 5)
+
+
+@pytest.mark.parametrize(
+    "name", ["a:B(", "a:B(3)", "a:B(x=__import__('os'))", "a:B(x=1)+1"]
+)
+def test_arguments_are_values(name):
+    with pytest.raises(AbdError, match=r"expected package\.module:Class"):
+        split_arguments(name)
+
+
+def test_a_teacher_that_is_trained_has_a_trigger_and_one_that_is_given_has_none(options):
+    params = params_of(options, STUDY)
+    (grid,) = params["experiments"][EXPERIMENT]["grids"]
+    grid["triggers"] = ["badnet_sq"]
+    with pytest.raises(AbdError, match="expected unknown for a teacher that is given"):
+        make_plan(params)
+    grid |= {"triggers": ["unknown"], "dataset": "digits"}
+    study = {**STUDY, "run": [EXPERIMENT], "experiments": params["experiments"]}
+    with pytest.raises(AbdError, match=r"the teacher's file at teacher\.by_dataset\.dig"):
+        make_plan(study)

@@ -1,0 +1,90 @@
+"""`abd purify` from a file of weights to a student and a verdict."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from abd.nets import build_net
+from abd.seeding import torch_stream
+from tests.workflow.conftest import Workflow
+
+SETTINGS = {
+    "patches": {"n": 96},
+    "surrogate": {"skip": {"ood": 1}, "warm": {"ood": 4}},
+    "vaccine": {"members": 2, "trials": 2},
+    "distill": {"ood": {"log_every": 2, "batch": 32, "epochs": 4, "crop_pad": 2}},
+    "retrospect": {"rounds": 2, "n_terms": 2, "ood": {"last": 1}},
+    "verdict": {"n_images": 64, "n_shown": 3, "draws": 2, "steps": 2},
+}
+
+
+@pytest.fixture
+def workplace(tmp_path):
+    torch.save(
+        build_net("wrn-10-1", 4, torch_stream(0, "t")).state_dict(), tmp_path / "t.pt"
+    )
+    (tmp_path / "settings.yaml").write_text(yaml.safe_dump(SETTINGS))
+    rng = np.random.default_rng(0)
+    np.savez(
+        tmp_path / "test.npz",
+        x=rng.integers(0, 256, (20, 16, 16, 3)).astype(np.uint8),
+        y=rng.integers(0, 4, 20),
+    )
+    return Workflow(tmp_path)
+
+
+def _purify(workplace, *options, **kwargs):
+    return workplace.run(
+        "abd", "purify", "t.pt", "--arch", "wrn-10-1", "--classes", "4", "--size", "16",
+        "--normalize", "0.5,0.5,0.5/0.25,0.25,0.25", "--student", "wrn-10-1",
+        "--settings", "settings.yaml", "--out", "clean", *options, **kwargs,
+    )  # fmt: skip
+
+
+def test_from_weights_to_a_student_and_a_verdict(workplace):
+    plan = _purify(workplace, "--dry-run")
+    assert "verdict" in plan.stdout
+    assert not (workplace.folder / "clean").exists()
+
+    done = _purify(workplace, "--test", "test.npz", "--cores", "2")
+    out = workplace.folder / "clean"
+    student = load_file(out / "student.safetensors")
+    assert student.keys() == build_net("wrn-10-1", 4).state_dict().keys()
+    verdict = json.loads((out / "verdict.json").read_text())
+    assert verdict["score"] == pytest.approx(sum(verdict["divergences"]) / 2)
+    assert verdict["score"] >= 0
+    assert verdict["perturbations"].keys() == {"teacher", "undefended", "purified"}
+    assert len(verdict["perturbations"]["teacher"]["flipped_to"]) == 4
+    page = (out / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 3 + 1 + 3
+    assert "Acc on your labelled images" in page
+    assert not re.search(r"(src|href)=\"(?!data:|#)", page)  # one file, works offline
+    card = (out / "README.md").read_text()
+    assert "license: unknown" in card
+    said = done.stdout.strip().splitlines()[-1]
+    assert said in card
+    assert not (out / "work/mlflow.db").exists()
+
+    again = _purify(workplace, "--cores", "2")
+    assert "start" not in again.stderr
+    assert "Acc on your labelled images" not in (out / "report.html").read_text()
+
+
+def test_bad_teachers_are_refused_in_one_line(workplace):
+    dead = build_net("wrn-10-1", 4, torch_stream(0, "t")).state_dict()
+    dead["linear.weight"].zero_()
+    torch.save(dead, workplace.folder / "t.pt")
+    done = _purify(workplace, "--cores", "2", check=False)
+    assert done.returncode == 1
+    assert "expected a teacher whose answer depends on the image" in done.stderr
+    assert "Traceback" not in done.stderr
+    del dead["linear.bias"]
+    dead["extra"] = torch.zeros(2)
+    torch.save(dead, workplace.folder / "t.pt")
+    done = _purify(workplace, "--cores", "2", check=False)
+    assert "extra extra, linear.bias missing" in done.stderr
