@@ -162,7 +162,11 @@ def weights_of(w):
 
 def monitor_of(w):
     """The test images that a job shows its progress on; nothing where there is no data."""
-    return [] if w.trigger == UNKNOWN else f"results/poison/{w.dataset}/{w.trigger}/test.npz"
+    return (
+        []
+        if w.trigger == UNKNOWN
+        else f"results/poison/{w.dataset}/{w.trigger}/test.npz"
+    )
 
 
 def own_data_of(w):
