@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help env demo evidence test test-slow test-cluster test-browser lint bench ui lock
+.PHONY: help env demo evidence test test-slow test-cluster test-browser lint bench ui docs lock
 
 help:
 	@echo "make env        the environment in .venv, from requirements.lock"
@@ -18,6 +18,7 @@ help:
 	@echo "make lint       ruff, mypy, snakefmt, snakemake --lint"
 	@echo "make bench      the benchmarks, into reports/bench.json"
 	@echo "make ui         the MLflow UI on loopback"
+	@echo "make docs       the documentation as a site, every link checked"
 	@echo "make lock       requirements.lock anew, from requirements.in"
 
 env: $(STAMP)
@@ -64,6 +65,9 @@ bench: env
 
 ui: env
 	python tools/run_ui.py
+
+docs: env
+	python tools/build_docs.py
 
 lock: env
 	uv pip compile requirements.in --generate-hashes --no-header --universal --python-version 3.11 --quiet --output-file requirements.lock
