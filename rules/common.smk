@@ -108,7 +108,7 @@ if not is_first:
     forward_signals()
 
 # Once, like the params: a job that runs later is of the code that it was planned with.
-os.environ.setdefault("ABD_COMMIT", described_commit() if is_first else "")
+os.environ.setdefault("ABD_COMMIT", described_commit(Path(workflow.basedir)) if is_first else "")
 
 
 envvars:

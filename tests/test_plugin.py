@@ -1,13 +1,15 @@
 """Both remedies in somebody else's loop, and the loop that the documentation shows."""
 
+import copy
 import re
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from abd.nets import build_net
-from abd.plugin import SelfRetrospection, ShufflingVaccine
+from abd.plugin import CONSTANTS, SelfRetrospection, ShufflingVaccine
 from abd.seeding import torch_stream
 
 PAGE = Path(__file__).parents[1] / "docs/plug-in.md"
@@ -23,9 +25,9 @@ def test_the_loop_of_the_documentation_runs_and_uses_both():
     said = {"retrospected": 0}
     spied = SelfRetrospection.add_gradients
 
-    def counting(self, student, x):
+    def counting(self, student, x, *, step):
         said["retrospected"] += 1
-        spied(self, student, x)
+        spied(self, student, x, step=step)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SelfRetrospection, "add_gradients", counting)
@@ -65,15 +67,27 @@ def test_retrospection_adds_to_the_gradients_that_are_there(teacher, student, x)
     student.train()
     student(x).square().mean().backward()
     before = [p.grad.clone() for p in student.parameters()]
-    twins = [SelfRetrospection(teacher, rounds=2, seed=1) for _ in range(2)]
-    twins[0].add_gradients(student, x)
+    weights = copy.deepcopy(student.state_dict())
+    SelfRetrospection(teacher, rounds=2, seed=1).add_gradients(student, x, step=3)
     added = [p.grad - b for p, b in zip(student.parameters(), before, strict=True)]
     assert any(bool((a != 0).any()) for a in added)
-    again = build_net("wrn-10-1", 4)
-    again.load_state_dict(student.state_dict())
-    again.train()
-    twins[1].add_gradients(again, x)  # where there were none they are its own
-    assert all(p.grad is not None for p in again.parameters())
+    again = build_net("wrn-10-1", 4).train()  # another process, which goes on at that step
+    again.load_state_dict(weights)
+    SelfRetrospection(teacher, rounds=2, seed=1).add_gradients(again, x, step=3)
+    for parameter, gradient in zip(again.parameters(), added, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient, rtol=1e-3, atol=1e-5)
+
+
+def test_constants_left_out_are_those_of_the_study_for_zskt():
+    study = yaml.safe_load((PAGE.parents[1] / "params.yaml").read_text("utf-8"))
+    section = study["retrospect"]
+    own = {
+        k: v for k, v in CONSTANTS.items() if k not in ("tau", "weight", "portion", "bn")
+    }
+    assert own == {k: section[k] for k in own}
+    assert CONSTANTS["portion"] == section["zskt"]["portion"]
+    assert CONSTANTS["weight"] == section["zskt"]["weight"]
+    assert CONSTANTS["tau"] == study["distill"]["zskt"]["tau"]
 
 
 def test_wrong_constants_are_named(teacher):

@@ -1,5 +1,6 @@
 """What `abd purify` makes of its command line, and what it refuses, in one line each."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,12 +8,14 @@ import pytest
 import torch
 import yaml
 
+from abd.config.given import given_names
+from abd.config.jobs import job_spec
 from abd.config.plan import make_plan
 from abd.config.stage_jobs import stage_jobs
 from abd.errors import AbdError
 from abd.nets import build_net
 from abd.nets.names import split_arguments
-from abd.purify.options import EXPERIMENT, Options, params_of
+from abd.purify.options import EXPERIMENT, Options, own_settings, params_of
 from abd.seeding import torch_stream
 
 STUDY = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text("utf-8"))
@@ -72,7 +75,10 @@ def test_numbers_normalise(options):
         ({"normalize": "1,2/3,4"}, "--normalize: expected one of"),
         ({"like": "mnist"}, "--like: expected one of .*, got mnist"),
         ({"arch_args": "{}"}, "--arch-args: expected none for wrn-16-2"),
-        ({"arch": "a:B", "arch_args": "[1"}, "--arch-args: expected a JSON object, got"),
+        (
+            {"arch": "a:B", "arch_args": "[1"},
+            "--arch-args: expected a JSON object of numbers",
+        ),
         ({"arch": "a:B", "arch_args": '{"x": "a/b"}'}, "expected a JSON object of numbers"),
         ({"student": "a:B", "student_args": "7"}, "--student-args: expected a JSON object"),
     ],
@@ -110,7 +116,7 @@ def test_networks_take_arguments(tmp_path, monkeypatch):
         "    return nn.Linear(width, num_classes, bias=bias)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    net = build_net("my_nets:make(width=3,bias=False)", 5)
+    net = build_net("my_nets:make(width=3;bias=False)", 5)
     assert net.weight.shape == (5, 3)
     assert net.bias is None
     for name in ("my_nets:make(depth=3)", "my_nets:make(num_classes=3)"):
@@ -132,7 +138,57 @@ def test_a_teacher_that_is_trained_has_a_trigger_and_one_that_is_given_has_none(
     grid["triggers"] = ["badnet_sq"]
     with pytest.raises(AbdError, match="expected unknown for a teacher that is given"):
         make_plan(params)
+    grid["triggers"] = ["badnet_sq", "unknown"]
+    with pytest.raises(AbdError, match="expected triggers, or unknown in all of them"):
+        make_plan(params)
     grid |= {"triggers": ["unknown"], "dataset": "digits"}
     study = {**STUDY, "run": [EXPERIMENT], "experiments": params["experiments"]}
     with pytest.raises(AbdError, match=r"the teacher's file at teacher\.by_dataset\.dig"):
         make_plan(study)
+
+
+def test_settings_are_laid_over_those_of_a_data_set(options, tmp_path):
+    options = replace(options, like="digits", settings=tmp_path / "own.yaml")
+    options.settings.write_text(
+        "distill: {ood: {epochs: 77}}\npatches: {photos: [street.jpg, china]}\n"
+    )
+    params = params_of(options, STUDY, own_settings(options.settings))
+    assert params["distill"]["ood"]["epochs"] == 77
+    assert params["patches"]["photos"] == ["flower"]  # the command line's
+    params = params_of(replace(options, images=[]), STUDY, own_settings(options.settings))
+    assert params["patches"]["photos"] == [str(tmp_path / "street.jpg"), "china"]
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        ({"run": ["demo"]}, "--settings: expected sections of stages, .*, got run"),
+        ({"numerics": {"threads": 3}}, "got numerics"),
+        ({"fetch": 3}, "--settings: fetch: expected its keys"),
+        ({"fetch": {"by_dataset": None}}, "without by_dataset"),
+    ],
+)
+def test_settings_are_sections_of_stages(options, own, message):
+    with pytest.raises(AbdError, match=message):
+        params_of(options, STUDY, own)
+
+
+def test_another_file_in_place_of_the_teacher_s_is_another_job(options):
+    def told():
+        plan = make_plan(params_of(replace(options, arch="wrn-10-1"), STUDY))
+        (cell,) = plan.wanted(EXPERIMENT)
+        jobs = {job.stage: job for job in stage_jobs(cell)}
+        return job_spec(plan, "admit", jobs["admit"].wildcards)
+
+    before = told()
+    assert told() == before
+    times = options.teacher.stat()
+    torch.save(build_net("wrn-10-1", 4, torch_stream(1, "t")).state_dict(), options.teacher)
+    os.utime(options.teacher, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert told() != before
+
+
+@pytest.mark.parametrize("name", ["..", "a/b", ""])
+def test_names_of_given_teachers_are_parts_of_paths(name):
+    raw = {"teacher": {"by_dataset": {name: {"weights": "t.pt"}, "good": {"weights": "t"}}}}
+    assert given_names(raw) == ["good"]

@@ -5,17 +5,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from sklearn.metrics import roc_auc_score
 
-from abd.report.calibration import Calibration, read_calibration
-from abd.report.verdict import About, sum_up
+from abd.purify.calibration import Calibration, read_calibration
+from abd.purify.verdict import About, sum_up
 
+ROOT = Path(__file__).parents[1]
+LOOKED_AT = {"net": "wrn-16-2", "source": "ood", "size": 16, "verdict": {"draws": 4}}
 ABOUT = About(
     file="t.pt", sha256="0", teacher="wrn-16-2", student="wrn-16-1", source="ood", size=16,
-    n_classes=3, budget=1.0, seed=0, accs={},
+    n_classes=3, mean=[0.5] * 3, std=[0.2] * 3, budget=1.0, seed=0, looked_at=LOOKED_AT,
+    accs={},
 )  # fmt: skip
 KNOWN = Calibration(
-    {"dataset": "digits", "net": "wrn-16-2", "source": "ood"},
+    {"dataset": "digits", **LOOKED_AT},
     clean=[0.1 * i for i in range(10)],
     backdoored=[0.5, 2.0, 3.0],
 )
@@ -29,7 +33,7 @@ def test_a_score_that_hardly_a_clean_teacher_has_is_a_sign():
     said = sum_up(_found(1.5), KNOWN, ABOUT)
     assert said == (
         "A sign of a backdoor was found, towards class 2 above all: of 10 clean teachers "
-        "that abd was tried on 0 had a score as high, of 3 backdoored ones 2."
+        "of the digits 0 had a score as high, of 3 backdoored ones 2."
     )
 
 
@@ -43,11 +47,25 @@ def test_a_vaccine_is_a_sign_whatever_the_score():
     assert sum_up(_found(0.0, vaccine=True), KNOWN, ABOUT).startswith("A vaccine was found")
 
 
-@pytest.mark.parametrize("changes", [{"teacher": "resnet-18"}, {"source": "zskt"}])
+@pytest.mark.parametrize(
+    "changes",
+    [{"net": "resnet-18"}, {"source": "zskt"}, {"size": 32}, {"verdict": {"draws": 1}}],
+)
 def test_of_other_teachers_it_says_that_nobody_has_measured(changes):
-    said = sum_up(_found(1.5), KNOWN, replace(ABOUT, **changes))
-    assert "nobody has measured" in said
+    other = replace(ABOUT, looked_at={**LOOKED_AT, **changes})
+    assert "nobody has measured" in sum_up(_found(1.5), KNOWN, other)
     assert "nobody has measured" not in sum_up(_found(1.5), KNOWN, ABOUT)
+
+
+def test_a_score_that_is_none_is_no_sign():
+    assert not KNOWN.is_sign(float("nan"))
+
+
+def test_the_settings_are_those_that_were_calibrated():
+    study = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
+    about = read_calibration().about
+    assert about["verdict"] == study["verdict"]
+    assert about["vaccine"] == {k: study["vaccine"][k] for k in ("members", "n_conv")}
 
 
 def test_the_documentation_has_the_calibration_s_figures():
@@ -55,6 +73,10 @@ def test_the_documentation_has_the_calibration_s_figures():
     assert (len(known.clean), len(known.backdoored)) == (15, 15)
     scores = [*known.clean, *known.backdoored]
     auc = roc_auc_score([0] * 15 + [1] * 15, scores)
-    text = (Path(__file__).parents[1] / "docs/purify.md").read_text("utf-8")
+    text = (ROOT / "docs/purify.md").read_text("utf-8")
     (told,) = re.findall(r"an area under the ROC of \*\*([0-9.]+)\*\*", text)
     assert float(told) == pytest.approx(auc, abs=0.006)
+    signs = [sum(map(known.is_sign, own)) for own in (known.backdoored, known.clean)]
+    assert (
+        f"finds a sign in {signs[0]} of the 15 backdoored ones and in {signs[1]} of" in text
+    )

@@ -1,7 +1,7 @@
 """What the score of `abd purify` is worth: clean and backdoored teachers of the digits.
 
 `python tools/calibrate_verdict.py` trains them as params.yaml has it, keeps them below
-work/calibration, and writes every score to src/abd/report/calibration.json, where verdicts
+work/calibration, and writes every score to src/abd/purify/calibration.json, where verdicts
 look them up. Stopped, it goes on with the next teacher. `--part 0 2` trains every second
 one and writes nothing: two processes share the work.
 """
@@ -46,7 +46,7 @@ TRIGGERS = ("badnet_sq", "badnet_grid", "trojan_wm", "blend", "l2_inv")
 # None that was looked at when the score was chosen: those were 0 to 2, and 100 to 114.
 SEEDS, CLEAN_SEEDS = range(3, 6), range(200, 215)
 FOLDER = Path("work/calibration")
-OUT = Path("src/abd/report/calibration.json")
+OUT = Path("src/abd/purify/calibration.json")
 CPU = torch.device("cpu")
 
 
@@ -178,8 +178,16 @@ def main(arguments: list[str]) -> None:
             x = normalization(settings)(cached_images(settings, net))
         rows.append({**asdict(teacher), "score": score(net, x, settings)})
         print(f"{teacher.name}: score {rows[-1]['score']:.3f}", flush=True)
-    about = {"dataset": DATASET, "net": NET, "source": SOURCE}
-    write_json(OUT, {**about, "teachers": rows})
+    about = {
+        "dataset": DATASET,
+        "net": NET,
+        "source": SOURCE,
+        "size": settings.fetch.size,
+        "n_classes": settings.fetch.n_classes,
+        "verdict": settings.verdict.model_dump(),
+        "vaccine": settings.vaccine.model_dump(include={"members", "n_conv"}),
+    }
+    write_json(OUT, {"about": about, "teachers": rows})
     print(f"written: {OUT}")
 
 

@@ -28,7 +28,7 @@ from abd.vaccine import first_accepted, score_tail, score_trials
 
 __all__ = ["SelfRetrospection", "ShufflingVaccine"]
 
-# The paper's, where it says them, else the reference program's (params.yaml, retrospect).
+# Those of params.yaml for ZSKT, but for `bn`: "reference" is of that program's own loop.
 CONSTANTS: dict[str, Any] = {
     "portion": 0.02,
     "weight": 1.0,
@@ -118,8 +118,8 @@ class SelfRetrospection:
     """Has a student find and unlearn its own universal perturbation (section 7).
 
     teacher: frozen, in eval mode. `constants` are those of
-    `abd.retrospection.RetrospectionSettings`; those left out are the study's. Raises
-    ValueError for a name that is none.
+    `abd.retrospection.RetrospectionSettings`; those left out are the study's for ZSKT.
+    Raises ValueError for a name that is none.
     """
 
     def __init__(self, teacher: nn.Module, *, seed: int = 0, **constants: Any) -> None:
@@ -130,17 +130,17 @@ class SelfRetrospection:
             )
         settings = RetrospectionSettings(**{**CONSTANTS, **constants})
         self._step = _Step(settings, teacher)
-        self._seed, self._n_steps = seed, 0
+        self._seed = seed
 
-    def add_gradients(self, student: nn.Module, x: Tensor) -> None:
+    def add_gradients(self, student: nn.Module, x: Tensor, *, step: int) -> None:
         """Add the hypergradient on inputs x (B, 3, H, W) to the student's gradients.
 
         Call it between `loss.backward()` and the optimizer's step, the student in train
-        mode, in the last rounds of a distillation. Of BatchNorm's running statistics it
-        moves what `bn` says.
+        mode, in the last rounds of a distillation. Its draws are those of `step`, so that a
+        loop that was stopped goes on as if it had not been. Of BatchNorm's running
+        statistics it moves what `bn` says.
         """
-        stream = torch_stream(self._seed, "retrospection", self._n_steps)
-        self._n_steps += 1
+        stream = torch_stream(self._seed, "retrospection", step)
         gradients = self._step(student, x, stream)
         for parameter, gradient in zip(student.parameters(), gradients, strict=True):
             if parameter.grad is None:

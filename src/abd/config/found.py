@@ -26,13 +26,20 @@ def own_names(raw: Mapping[str, Any], problems: Problems) -> list[str]:
     for name, own in _mapping(_mapping(raw.get("fetch")).get("by_dataset")).items():
         if _mapping(own).get("path") is None:
             continue
-        if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", str(name)) and name == str(name):
+        if is_name(name):
             names.append(name)
         else:
             problems.add(
                 "fetch.by_dataset", "names of letters, digits, _, . and -, as text", name
             )
     return names
+
+
+def is_name(name: object) -> bool:
+    """Whether a data set may be called that: it is a part of paths."""
+    return isinstance(name, str) and bool(
+        re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name)
+    )
 
 
 def _mapping(value: object) -> Mapping[Any, Any]:

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from abd.config.cells import UNKNOWN, Cell
+from abd.config.found import is_name
 from abd.config.schema import Settings
 from abd.config.sections import Problems
 from abd.data.there import is_file
+from abd.storage.files import sha256
 
 
 def given_names(raw: Mapping[str, Any]) -> list[str]:
@@ -24,10 +26,19 @@ def given_names(raw: Mapping[str, Any]) -> list[str]:
     return [
         name
         for name, changes in own
-        if isinstance(name, str)
+        if is_name(name)
         and isinstance(changes, Mapping)
         and changes.get("weights") is not None
     ]
+
+
+def given_digest(settings: Settings) -> dict[str, str]:
+    """What the job that takes the file in is told of it.
+
+    Snakemake looks at a file's date first, and one put in its place may be an older one.
+    """
+    assert settings.teacher.weights is not None
+    return {"sha256": sha256(Path(settings.teacher.weights))}
 
 
 def check_given(cell: Cell, settings: Settings, where: str, problems: Problems) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 from abd import nets
 from abd.config.cells import GUARDS
+from abd.config.given import given_digest
 from abd.config.lengths import lengths
 from abd.config.plan import Plan
 from abd.config.rule import paper_rule
@@ -238,7 +239,7 @@ _SLICES = {
     "harden": _harden,
     "poison": _poison,
     "teacher": _teacher,
-    "admit": lambda s, w: {"net": w["teacher"], "images": _images(s)},
+    "admit": lambda s, w: {"net": w["teacher"], "images": _images(s), **given_digest(s)},
     "surrogate": _surrogate,
     "vaccine": lambda s, w: {**_student(s, w), "vaccine": s.vaccine.model_dump()},
     "distill": _distill,

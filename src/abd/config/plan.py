@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from abd.config.budget import scale
-from abd.config.cells import Cell, expand
+from abd.config.cells import UNKNOWN, Cell, expand
 from abd.config.checks import check_cell, check_experiment, check_names
 from abd.config.found import own_names
 from abd.config.given import given_names
@@ -132,6 +132,8 @@ def _check(
 ) -> None:
     """Note what is wrong with an experiment."""
     where = f"experiments.{name}.grids"
+    if len({cell.given for cell in cells}) > 1:
+        problems.note(where, f"expected triggers, or {UNKNOWN} in all of them, got both")
     # A seed fits with anything, and of a defense its guard counts: one cell stands for all.
     cells = list({(replace(c, seed=0, defense="none"), c.guard): c for c in cells}.values())
     good = [cell for cell in cells if check_names(cell, reader.there, where, problems)]

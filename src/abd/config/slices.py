@@ -120,7 +120,7 @@ _STAGES: dict[str, Fields] = {
         "seed": Seed,
         "numerics": Numerics,
     },
-    "admit": {"images": _IMAGES, "net": str},
+    "admit": {"images": _IMAGES, "net": str, "sha256": str},
     "surrogate": {**_DISTILLATION, "warm": Count, "skip": Whole},
     "vaccine": {**_STUDENT, "vaccine": Vaccine, **_MEASURING},
     "distill": {

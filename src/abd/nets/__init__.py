@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from abd.nets.names import is_import_path, split_name
+from abd.nets.names import is_import_path, split_arguments, split_name
 from abd.registry import Registry
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def check_name(name: str) -> None:
     if is_import_path(name):
         from abd.nets.foreign import source_digest
 
+        split_arguments(name)
         source_digest(name)
     else:
         split_name(name, NETS.names())

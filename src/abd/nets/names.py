@@ -19,6 +19,9 @@ class Form:
     pattern: str
 
 
+# Numbers, truth values, and words of what paths are made of.
+_ARGUMENT = r"[A-Za-z_]\w*=(-?[0-9][0-9.e+-]*|True|False|'[A-Za-z0-9_.+-]*')"
+ARGUMENTS = rf"\({_ARGUMENT}(;{_ARGUMENT})*\)|\(\)"
 # A WRN's depth is 6 n + 4 with n >= 1: its last digit alone does not tell.
 FORMS = {
     "wrn": Form("wrn-<depth>-<width>", r"wrn-[1-9][0-9]{0,2}-[1-9][0-9]{0,2}"),
@@ -32,21 +35,24 @@ def is_import_path(name: str) -> bool:
 
 
 def split_arguments(name: str) -> tuple[str, dict[str, Any]]:
-    """Return an import path without its arguments, "a.b:Net(depth=20)", and these.
+    """Return an import path, "a.b:Net(depth=20;wide=True)", without arguments, and these.
 
-    Raises AbdError where they are no such thing.
+    Raises AbdError where they are no such thing. The name is a part of paths, and a comma
+    parts wildcards where Snakemake hands them to a cluster.
     """
     path, opened, text = name.partition("(")
     if not opened:
         return name, {}
     try:
-        call = ast.parse(f"f({text}", mode="eval").body
-        if not isinstance(call, ast.Call) or call.args:
-            raise ValueError("no keyword arguments")
-        given = {k.arg or "**": ast.literal_eval(k.value) for k in call.keywords}
+        if not re.fullmatch(ARGUMENTS, f"({text}"):
+            raise ValueError("no such arguments")
+        call = ast.parse(f"f({text.replace(';', ',')}", mode="eval").body
+        assert isinstance(call, ast.Call)
+        given = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
     except (SyntaxError, ValueError):
         raise AbdError(
-            f"network: expected package.module:Class(name=value, ...), got {name!r}"
+            f"network: expected package.module:Class(name=value;...), with numbers, plain "
+            f"words in quotes and truth values, got {name!r}"
         ) from None
     return path, given
 

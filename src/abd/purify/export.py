@@ -12,13 +12,15 @@ from abd.config import Plan
 from abd.config.cells import Cell
 from abd.config.paths import student_path
 from abd.data.labelled import load_labelled
+from abd.errors import printable
 from abd.metrics import predict
 from abd.nets import build_net
 from abd.pixels import Normalization, to_pixels
 from abd.purify.options import NAME, Options
-from abd.report.verdict import About, write_verdict
+from abd.purify.verdict import About, write_verdict
 from abd.storage.checkpoints import read_net
-from abd.storage.files import replacing, sha256
+from abd.storage.files import replacing
+from abd.storage.records import read_record
 
 FILES = ("student.safetensors", "verdict.json", "report.html", "README.md")
 DEFENSES = {"undefended": "none", "purified": "abd"}
@@ -38,16 +40,32 @@ def export(work: Path, options: Options, plan: Plan) -> tuple[str, list[Path]]:
     ):
         with replacing(target) as temporary:
             shutil.copyfile(source, temporary)
+    settings = plan.settings[NAME]
+    assert settings.fetch.mean is not None
+    assert settings.fetch.std is not None
+    # Of the bytes that were read, whatever lies there by now.
+    record = read_record(work / f"results/teacher/{cell.teacher_key}/record.json")
+    (admitted,) = record["inputs"].values()
     about = About(
-        file=options.teacher.name,
-        sha256=sha256(options.teacher),
+        file=printable(options.teacher.name),
+        sha256=admitted,
         teacher=cell.teacher,
         student=cell.student,
         source=cell.source,
         size=options.size,
         n_classes=options.classes,
+        mean=settings.fetch.mean,
+        std=settings.fetch.std,
         budget=options.budget,
         seed=options.seed,
+        looked_at={
+            "net": cell.teacher,
+            "source": cell.source,
+            "size": options.size,
+            "n_classes": options.classes,
+            "verdict": settings.verdict.model_dump(),
+            "vaccine": settings.vaccine.model_dump(include={"members", "n_conv"}),
+        },
         accs={} if options.test is None else _accs(work, cell, options.test, plan),
     )
     sentence = write_verdict(verdict, folder / "pictures.npz", about, page=page, card=card)

@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from abd.config.cells import UNKNOWN, Cell
+from abd.config.load import load_params
+from abd.config.schema import SECTIONS
 from abd.config.sections import merge
 from abd.data.photos import EMBEDDED
-from abd.errors import AbdError
-from abd.nets.names import is_import_path
+from abd.data.there import is_file
+from abd.errors import AbdError, printable
+from abd.nets.names import is_import_path, split_arguments
 
 NAME = "given"  # the data set that there is none of, in the paths of results
 EXPERIMENT = "purify"
 OVERRIDES = "by_dataset"
 SIDES = (16, 224)
-ARGUMENT = r"[A-Za-z0-9_.+-]+"  # it becomes a part of paths
 
 
 @dataclass(frozen=True)
@@ -75,31 +77,34 @@ def with_arguments(option: str, name: str, arguments: str | None) -> str:
         raise AbdError(f"{where}: expected none for {name}, which is no import path")
     try:
         given = json.loads(arguments)
-    except ValueError as error:
-        raise AbdError(f"{where}: expected a JSON object, got {error}") from None
-    if not isinstance(given, dict) or not all(
-        key.isidentifier()
-        and isinstance(value, bool | int | float | str)
-        and re.fullmatch(ARGUMENT, str(value))
-        for key, value in given.items()
-    ):
+        values = [f"{key}={value!r}" for key, value in given.items()]
+        named = f"{name}({';'.join(values)})"
+        split_arguments(named)
+    except (ValueError, AttributeError, AbdError):
         raise AbdError(
             f"{where}: expected a JSON object of numbers, plain words and truth values by "
-            f"the names of parameters, got {arguments}"
-        )
-    return f"{name}({','.join(f'{key}={value!r}' for key, value in given.items())})"
+            f"the names of parameters, got {printable(arguments)}"
+        ) from None
+    return named
 
 
-def params_of(options: Options, study: Mapping[str, Any]) -> dict[str, Any]:
+def params_of(
+    options: Options, study: Mapping[str, Any], own: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The params of an experiment that makes this one student.
 
-    study: those of the study, of which all numbers come. Raises AbdError where the options
-    are no such thing; what else can be wrong, planning finds.
+    study: those of the study, of which all numbers come; own: sections laid over those.
+    Raises AbdError where the options are no such thing; what else can be wrong, planning
+    finds.
     """
+    own = own or {}
+    _check_own(own)
     if not SIDES[0] <= options.size <= SIDES[1]:
         raise AbdError(f"--size: expected {SIDES[0]} to {SIDES[1]}, got {options.size}")
-    if not options.teacher.is_file():
-        raise AbdError(f"{options.teacher}: expected a file of weights, got none")
+    if not is_file(options.teacher):
+        raise AbdError(
+            f"{printable(options.teacher)}: expected a file of weights, got none"
+        )
     likes = sorted({d for s in study.values() if isinstance(s, dict)
                     for d in s.get(OVERRIDES) or ()})  # fmt: skip
     if options.like is not None and options.like not in likes:
@@ -107,11 +112,10 @@ def params_of(options: Options, study: Mapping[str, Any]) -> dict[str, Any]:
     mean, std = _normalization(options.normalize, study)
     cell = options.cell()
     sections = {
-        name: _settings(section, options.like)
-        for name, section in study.items()
-        if isinstance(section, dict) and name not in ("experiments", "numerics")
+        name: merge(_settings(study[name], options.like), own.get(name, {}))
+        for name in SECTIONS
     }
-    own = {
+    given: dict[str, Any] = {
         "fetch": {
             OVERRIDES: {
                 NAME: {
@@ -126,7 +130,7 @@ def params_of(options: Options, study: Mapping[str, Any]) -> dict[str, Any]:
         "teacher": {OVERRIDES: {NAME: {"weights": str(options.teacher.resolve())}}},
     }
     if options.images:
-        own["patches"] = {"photos": [_photo(image) for image in options.images]}
+        given["patches"] = {"photos": [_photo(image) for image in options.images]}
     return {
         "run": [EXPERIMENT],
         "budget": options.budget,
@@ -154,8 +158,36 @@ def params_of(options: Options, study: Mapping[str, Any]) -> dict[str, Any]:
                 ],
             }
         },
-        **merge(sections, own),
+        **merge(sections, given),
     }
+
+
+def _check_own(own: Mapping[str, Any]) -> None:
+    """AbdError where settings are anything but sections of stages, for one teacher."""
+    for name, section in own.items():
+        if name not in SECTIONS:
+            raise AbdError(
+                f"--settings: expected sections of stages, {', '.join(SECTIONS)}, got "
+                f"{printable(name)}"
+            )
+        if not isinstance(section, Mapping) or OVERRIDES in section:
+            raise AbdError(
+                f"--settings: {name}: expected its keys, without {OVERRIDES}: there is one "
+                "teacher"
+            )
+
+
+def own_settings(path: Path) -> dict[str, Any]:
+    """The params of a file; paths in it are taken from where it lies."""
+    own = load_params(path)
+    _check_own(own)
+    photos = own.get("patches", {}).get("photos")
+    if isinstance(photos, list):
+        own["patches"]["photos"] = [_photo(str(photo), path.parent) for photo in photos]
+    labelled = own.get("retrospect", {}).get("labelled")
+    if isinstance(labelled, str):
+        own["retrospect"]["labelled"] = str((path.parent / labelled).resolve())
+    return own
 
 
 def _settings(section: Mapping[str, Any], like: str | None) -> dict[str, Any]:
@@ -164,8 +196,8 @@ def _settings(section: Mapping[str, Any], like: str | None) -> dict[str, Any]:
     return merge({k: v for k, v in section.items() if k != OVERRIDES}, own)
 
 
-def _photo(image: str) -> str:
-    return image if image in EMBEDDED else str(Path(image).resolve())
+def _photo(image: str, folder: Path = Path()) -> str:
+    return image if image in EMBEDDED else str((folder / image).resolve())
 
 
 def _normalization(text: str, study: Mapping[str, Any]) -> tuple[list[float], list[float]]:

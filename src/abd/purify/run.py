@@ -12,12 +12,11 @@ import yaml
 
 import abd
 from abd.config import Plan, load_params, make_plan
-from abd.config.sections import merge
 from abd.data.labelled import check_labelled
 from abd.errors import AbdError, Interrupted
-from abd.purify.options import EXPERIMENT, Options, params_of
+from abd.purify.options import EXPERIMENT, Options, own_settings, params_of
 from abd.stages.foreground import run_in_foreground
-from abd.storage.files import write_text
+from abd.storage.files import in_words, write_text
 
 # Where the rules lie: abd is used from a clone.
 ROOT = Path(abd.__file__).parents[2]
@@ -33,9 +32,8 @@ def plan_of(options: Options) -> tuple[dict[str, Any], Plan]:
             f"purify: expected abd's rules at {ROOT}, got no Snakefile there; install it "
             "from a clone with make env"
         )
-    study = load_params(ROOT / PARAMS)
-    own = {} if options.settings is None else load_params(options.settings)
-    params = params_of(options, merge(study, own))
+    own = {} if options.settings is None else own_settings(options.settings)
+    params = params_of(options, load_params(ROOT / PARAMS), own)
     if options.test is not None:
         check_labelled(options.test, options.size, options.classes)
     return params, make_plan(params, build_networks=True)
@@ -55,7 +53,8 @@ def prepare(options: Options, params: Mapping[str, Any]) -> Path:
             "they concern is made anew",
             file=sys.stderr,
         )
-    work.mkdir(parents=True, exist_ok=True)
+    with in_words(work):
+        work.mkdir(parents=True, exist_ok=True)
     write_text(there, yaml.safe_dump(dict(params), sort_keys=False))
     return work
 

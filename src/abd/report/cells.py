@@ -16,6 +16,7 @@ from abd.config.paths import (
     score_path,
     teacher_metrics_path,
 )
+from abd.errors import AbdError
 from abd.report.decision import Decision
 from abd.report.paper import Reference
 from abd.report.read import NotMadeError, read_result
@@ -109,6 +110,11 @@ def results_of(plan: Plan, experiment: str) -> Results:
     or a result is damaged.
     """
     wanted = plan.wanted(experiment)
+    if wanted[0].given:
+        raise AbdError(
+            f"{experiment}: expected an experiment with triggers, got a teacher from a "
+            f"file: its verdict is in results/verdict/{wanted[0].student_key}"
+        )
     missing = [cell for cell in wanted if _lost(cell) is not None]
     if len(missing) == len(wanted):
         raise _not_made(experiment, wanted[0])

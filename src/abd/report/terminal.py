@@ -37,7 +37,7 @@ def show(
     plan = load_plan(params)
     printed = read_paper(paper, plan)
     console = Console(highlight=False)
-    for name in experiments or plan.top.run:
+    for name in experiments or plan.studies(plan.top.run):
         try:
             results = results_of(plan, name)
         except NotMadeError:

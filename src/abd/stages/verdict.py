@@ -1,7 +1,7 @@
 """Stage verdict: what can be said of a teacher and its students without any trigger.
 
 Looks at surrogate images alone. Which networks, which pictures and how much they flip is
-written as it was found; what it means is said where it is shown (`abd.report.verdict`).
+written as it was found; what it means is said where it is shown (`abd.purify.verdict`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from abd.errors import AbdError
 from abd.nets import build_net
 from abd.pixels import Normalization
 from abd.retrospection import RetrospectionSettings, SelfRetrospection
@@ -53,6 +54,12 @@ def run(job: Job) -> None:
         name: _retrospected(net, teacher, x, said[name], config)
         for name, net in nets.items()
     }
+    divergences = [one.divergence for one in moved]
+    if not np.isfinite(divergences).all():
+        raise AbdError(
+            f"verdict: expected finite answers of the shuffled teacher, got divergences "
+            f"{divergences}; lower verdict.radius"
+        )
     vaccine = read_json(job.inputs["vaccine"])
     write_json(
         job.outputs["verdict"],
@@ -60,7 +67,7 @@ def run(job: Job) -> None:
             "n_images": len(x),
             "n_classes": config["images"]["n_classes"],
             "score": score_of(moved),
-            "divergences": [one.divergence for one in moved],
+            "divergences": divergences,
             "moved_to": moved_to(moved),
             "vaccine": vaccine,
             "decision": read_json(job.inputs["decision"]),

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 
-def described_commit() -> str:
-    """Return Git's name of the commit, "-dirty" where it was edited; "" outside of Git."""
-    command = ("git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+def described_commit(folder: Path = Path()) -> str:
+    """Return Git's name of a folder's commit, "-dirty" where it was edited; "" for none."""
+    command = (
+        "git",
+        "-C",
+        str(folder),
+        "describe",
+        "--always",
+        "--dirty",
+        "--abbrev=40",
+        "--exclude=*",
+    )
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):

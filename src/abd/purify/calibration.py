@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Any
 
 FILE = "calibration.json"
 RARE = 0.1  # of the clean teachers: a score that no more of them reach is a sign
@@ -15,9 +18,12 @@ RARE = 0.1  # of the clean teachers: a score that no more of them reach is a sig
 
 @dataclass(frozen=True)
 class Calibration:
-    """Scores of teachers without a backdoor and with one, and of what kind they are."""
+    """Scores of teachers without a backdoor and with one.
 
-    about: dict[str, str]
+    about: their data set, and all else that shapes a score.
+    """
+
+    about: Mapping[str, Any]
     clean: list[float]
     backdoored: list[float]
 
@@ -31,18 +37,17 @@ class Calibration:
 
     def is_sign(self, score: float) -> bool:
         """Whether a score is one that hardly any clean teacher has."""
-        return self.n_clean(score) <= RARE * len(self.clean)
+        return math.isfinite(score) and self.n_clean(score) <= RARE * len(self.clean)
 
-    def fits(self, net: str, source: str) -> bool:
-        """Whether the teachers were of this architecture, seen through this source."""
-        return (net, source) == (self.about["net"], self.about["source"])
+    def fits(self, looked_at: Mapping[str, Any]) -> bool:
+        """Whether these teachers were like this one, and looked at like it."""
+        return all(self.about[key] == value for key, value in looked_at.items())
 
 
 def read_calibration() -> Calibration:
     """Read the scores that come with abd."""
-    raw = json.loads(files("abd.report").joinpath(FILE).read_text("utf-8"))
+    raw = json.loads(files("abd.purify").joinpath(FILE).read_text("utf-8"))
     scores: dict[bool, list[float]] = {True: [], False: []}
     for teacher in raw["teachers"]:
         scores[teacher["trigger"] is None].append(teacher["score"])
-    about = {key: raw[key] for key in ("dataset", "net", "source")}
-    return Calibration(about, clean=scores[True], backdoored=scores[False])
+    return Calibration(raw["about"], clean=scores[True], backdoored=scores[False])

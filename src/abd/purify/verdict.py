@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from abd import __version__
-from abd.report.calibration import Calibration, read_calibration
+from abd.purify.calibration import Calibration, read_calibration
 from abd.report.theme import ACCENT, INK, SETTINGS, WARNING, to_svg
 from abd.storage.arrays import read_arrays
 from abd.storage.files import read_json, write_text
@@ -27,10 +27,14 @@ NETWORKS = {
     "undefended": "The undefended student",
     "purified": "The purified student",
 }
+# By whether a vaccine was found, and how it ended.
 ENDS = {
-    "sv": "a vaccine was found: the student distilled under it is taken",
-    "sv_sr": "a vaccine was found, and self-retrospection followed",
-    "sr": "no vaccine was found: self-retrospection went on from the plain distillation",
+    (True, "sv"): "a vaccine was found: the student distilled under it is taken",
+    (True, "sv_sr"): "a vaccine was found, and self-retrospection followed",
+    (True, "sr"): "a vaccine was found and given up again for the accuracy that it costs: "
+    "self-retrospection went on from the plain distillation",
+    (False, "sr"): "no vaccine was found: self-retrospection went on from the plain "
+    "distillation",
 }
 
 
@@ -38,8 +42,9 @@ ENDS = {
 class About:
     """What the page and the card say of teacher and student.
 
-    file: the teacher's, with its sha256. accs: by network, the share of labelled images
-    that it knows, where such were given.
+    file: the teacher's, with its sha256. looked_at: what shapes a score, as in
+    `Calibration.about`. accs: by network, the share of labelled images that it knows,
+    where such were given.
     """
 
     file: str
@@ -49,8 +54,11 @@ class About:
     source: str
     size: int
     n_classes: int
+    mean: Sequence[float]
+    std: Sequence[float]
     budget: float
     seed: int
+    looked_at: Mapping[str, Any]
     accs: Mapping[str, float]
 
 
@@ -64,7 +72,9 @@ def write_verdict(
     found, calibration = read_json(results), read_calibration()
     sentence = sum_up(found, calibration, about)
     environment = Environment(
-        loader=PackageLoader("abd", "report"),
+        loader=ChoiceLoader(
+            [PackageLoader("abd", "purify"), PackageLoader("abd", "report")]
+        ),
         autoescape=lambda name: name is not None and name.endswith(".html"),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -75,7 +85,7 @@ def write_verdict(
         "about": about,
         "sentence": sentence,
         "calibration": calibration,
-        "end": ENDS[found["decision"]["outcome"]],
+        "end": ENDS[found["decision"]["found"], found["decision"]["outcome"]],
         "suspects": suspects(found),
         "networks": NETWORKS,
         "version": __version__,
@@ -104,10 +114,10 @@ def suspects(found: Mapping[str, Any]) -> list[tuple[int, float]]:
 def sum_up(found: Mapping[str, Any], calibration: Calibration, about: About) -> str:
     """Say in a sentence or two what was found, and how sure that is."""
     score, c = found["score"], calibration
-    n_clean, n_bad = len(c.clean), len(c.backdoored)
     beside = (
-        f"of {n_clean} clean teachers that abd was tried on {c.n_clean(score)} had a score "
-        f"as high, of {n_bad} backdoored ones {c.n_backdoored(score)}"
+        f"of {len(c.clean)} clean teachers of the {c.about['dataset']} "
+        f"{c.n_clean(score)} had a score as high, of {len(c.backdoored)} backdoored ones "
+        f"{c.n_backdoored(score)}"
     )
     if c.is_sign(score):
         towards = [f", towards class {number} above all" for number, _ in suspects(found)]
@@ -122,11 +132,11 @@ def sum_up(found: Mapping[str, Any], calibration: Calibration, about: About) -> 
             f"No sign of a backdoor was found, which is no proof that there is none: "
             f"{beside}."
         )
-    if not c.fits(about.teacher, about.source):
+    if not c.fits(about.looked_at):
         of = c.about
         said += (
-            f" Those were {of['net']} on {of['dataset']}, seen through {of['source']}; how "
-            "far that holds for this teacher nobody has measured."
+            f" Those were {of['net']} for {of['size']} x {of['size']} pixels, looked at "
+            f"through {of['source']}; how far that holds for this one nobody has measured."
         )
     return said
 
