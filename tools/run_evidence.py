@@ -76,6 +76,7 @@ def keep(part: str, page: Path, settings: dict[str, object]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     params = merge(load_params(Path("params.yaml")), {**settings, "run": [part]})
     merged = Path("work", f"{part}.yaml")
+    merged.parent.mkdir(exist_ok=True)  # no job may have left a checkpoint there
     merged.write_text(yaml.safe_dump(params, sort_keys=False))
     write_summary(merged, PAPER, folder / "summary.json")
     for name in FIGURES:  # those that show no image of the data set
