@@ -4,6 +4,7 @@ import hashlib
 import os
 import sys
 from functools import cache
+from inspect import signature
 from pathlib import Path
 
 import yaml
@@ -108,7 +109,9 @@ if not is_first:
     forward_signals()
 
 # Once, like the params: a job that runs later is of the code that it was planned with.
-os.environ.setdefault("ABD_COMMIT", described_commit(Path(workflow.basedir)) if is_first else "")
+os.environ.setdefault(
+    "ABD_COMMIT", described_commit(Path(workflow.basedir)) if is_first else ""
+)
 
 
 envvars:
@@ -133,33 +136,43 @@ def spec(stage, wildcards):
     return job_spec(PLAN, stage, dict(wildcards))
 
 
+def told(function):
+    """Say once what a function takes: Snakemake asks it for every job, a tenth of planning."""
+    function.__signature__ = signature(function)
+    return function
+
+
 def config_of(stage, **fixed):
     """The job's own slice of the parameters: a change of it re-runs the job."""
-    return lambda w: spec(stage, tuple({**w, **fixed}.items())).config
+    return told(lambda w: spec(stage, tuple({**w, **fixed}.items())).config)
 
 
 def code_of(stage, **fixed):
     """Digest of the code that shapes the job's numbers: a change re-runs the job."""
-    return lambda w: spec(stage, tuple({**w, **fixed}.items())).code
+    return told(lambda w: spec(stage, tuple({**w, **fixed}.items())).code)
 
 
 def memory_of(stage):
     """Main memory of the job, in MB: twice as much in a retry."""
-    return lambda w, attempt: min(attempt, 2) * memory_mb(
-        stage, PLAN.settings[w.dataset], dict(w)
+    return told(
+        lambda w, attempt: min(attempt, 2)
+        * memory_mb(stage, PLAN.settings[w.dataset], dict(w))
     )
 
 
+@told
 def pool_of(w):
     """The images that the job's source draws from; nothing if it makes its own."""
     return pool_path(w.source, w.dataset) or []
 
 
+@told
 def weights_of(w):
     """The file of a teacher that was trained elsewhere."""
     return PLAN.settings[w.dataset].teacher.weights or []
 
 
+@told
 def monitor_of(w):
     """The test images that a job shows its progress on; nothing where there is no data."""
     return (
@@ -169,6 +182,7 @@ def monitor_of(w):
     )
 
 
+@told
 def own_data_of(w):
     """The user's own data; a folder's date says nothing, its listing is in the slice."""
     path = own_path(PLAN.settings[w.dataset])
@@ -177,11 +191,13 @@ def own_data_of(w):
     return ancient(path) if Path(path).is_dir() else path
 
 
+@told
 def statistics_of(w):
     """The normalisation as it was found; nothing where params.yaml gives it."""
     return statistics_path(PLAN.settings[w.dataset], w.dataset) or []
 
 
+@told
 def labelled_of(w):
     """The operator's labelled images; nothing where the rule of `abd` needs none."""
     path = labelled_path(PLAN.settings[w.dataset])
@@ -192,7 +208,7 @@ def labelled_of(w):
 
 def plain_of(name):
     """A file of the plain run; nothing where the rule of `abd` cannot go back to it."""
-    return lambda w: plain_path(PLAN.settings[w.dataset], name, w) or []
+    return told(lambda w: plain_path(PLAN.settings[w.dataset], name, w) or [])
 
 
 # A practitioner's teacher is nobody's study: there is nothing to compare.

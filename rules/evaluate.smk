@@ -43,7 +43,7 @@ rule evaluate_teacher:
 rule evaluate:
     """Measure a student."""
     input:
-        model=lambda w: student_path(**w),
+        model=told(lambda w: student_path(**w)),
         test="results/poison/{dataset}/{trigger}/test.npz",
         statistics=statistics_of,
     output:
