@@ -92,20 +92,22 @@ def purify(arguments: argparse.Namespace) -> None:
     from dataclasses import fields
 
     from abd.purify.options import Options
-    from abd.purify.run import plan_of, prepare, run
+    from abd.purify.run import options_of_snakemake, plan_of, prepare, run, working_in
 
     options = Options(**{f.name: getattr(arguments, f.name) for f in fields(Options)})
+    snakemake = options_of_snakemake(arguments.profile, arguments.cores)
     params, plan = plan_of(options)
     if arguments.dry_run:
         from abd.purify.estimate import estimate
 
         print(estimate(plan))
         return
-    work = prepare(options, params)
-    run(work, profile=arguments.profile, cores=arguments.cores)
     from abd.purify.export import export
 
-    sentence, written = export(work, options, plan)
+    with working_in(options.out) as lock:
+        work = prepare(options, params)
+        run(work, snakemake, lock)
+        sentence, written = export(work, options, plan)
     for path in written:
         print(f"written: {path}")
     print(sentence)

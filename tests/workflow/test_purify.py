@@ -2,11 +2,14 @@
 
 import json
 import re
+import time
 
 import numpy as np
+import psutil
 import pytest
 import torch
 import yaml
+from PIL import Image
 from safetensors.torch import load_file
 
 from abd.nets import build_net
@@ -88,3 +91,67 @@ def test_bad_teachers_are_refused_in_one_line(workplace):
     torch.save(dead, workplace.folder / "t.pt")
     done = _purify(workplace, "--cores", "2", check=False)
     assert "extra extra, linear.bias missing" in done.stderr
+
+
+def test_nobody_s_files_are_written_over(workplace):
+    (workplace.folder / "clean").mkdir()
+    (workplace.folder / "clean/README.md").write_text("mine")
+    done = _purify(workplace, check=False)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "abd: error: --out: expected a new folder, or one of abd purify's, got clean with "
+        "other files in it\n"
+    )
+    assert (workplace.folder / "clean/README.md").read_text() == "mine"
+
+
+def test_killed_it_goes_on_and_two_at_once_are_told_apart(workplace):
+    command = _purify(workplace, "--dry-run").args[:-1]
+    first = workplace.start(*command, "--cores", "1")
+    work = workplace.folder / "clean/work"
+    while not (work / "results/teacher").is_dir():
+        assert first.poll() is None
+        time.sleep(0.1)
+    second = _purify(workplace, "--seed", "1", check=False)
+    assert second.returncode == 1
+    assert second.stderr.startswith("abd: error: --out: another abd purify works in clean")
+    assert "seeds:\n      - 0\n" in (work / "params.yaml").read_text()
+    for process in [*psutil.Process(first.pid).children(recursive=True), first]:
+        process.kill()
+    first.communicate()
+    _purify(workplace, "--cores", "2")
+    assert (workplace.folder / "clean/student.safetensors").is_file()
+
+
+def test_asked_to_end_it_ends_and_says_so(workplace):
+    command = _purify(workplace, "--dry-run").args[:-1]
+    running = workplace.start(*command, "--cores", "1")
+    while not (workplace.folder / "clean/work/results/teacher").is_dir():
+        assert running.poll() is None
+        time.sleep(0.1)
+    running.terminate()
+    _, said = running.communicate(timeout=120)
+    assert said.strip().endswith("stopped; the same command goes on from there")
+    assert running.returncode == 75
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--cores", "0"], "expected at least 1, got 0"),
+        (["--out", ""], "expected a folder, got nothing"),
+        (["--profile", "x" * 300], "--profile: expected a folder with a config.yaml"),
+        (["--image", "{x}.png"], "expected a path without { and }"),
+        (["--image", "t.pt"], "t.pt: expected china or flower, or a readable image file"),
+        (["--image", "small.png"], "small.png"),
+        (["--test", "settings.yaml"], "settings.yaml: "),
+        (["--classes", "5"], "linear.bias (4,) instead of (5,)"),
+    ],
+)
+def test_what_is_given_is_looked_into_before_anything_starts(options, message, workplace):
+    Image.new("RGB", (3, 3)).save(workplace.folder / "small.png")
+    done = _purify(workplace, "--dry-run", *options, check=False)
+    assert done.returncode in (1, 2)
+    assert message in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert not (workplace.folder / "clean").exists()

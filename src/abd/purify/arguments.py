@@ -49,7 +49,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         help="labelled images, an .npz file or a folder with one per class: the report "
         "says how many of them each network knows; nothing learns from them",
     )
-    add("--out", type=Path, required=True, metavar="FOLDER")
+    add("--out", type=_folder, required=True, metavar="FOLDER")
     add("--like", metavar="DATASET", help="a data set of params.yaml: take its settings")
     add("--settings", type=Path, metavar="FILE", help="params laid over the study's")
     add("--budget", type=float, default=1.0, metavar="SHARE", help="of the study's rounds")
@@ -58,5 +58,18 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add("--threads", type=int, default=1, metavar="N", help="of one job")
     add("--seed", type=int, default=0, metavar="N")
     add("--dry-run", action="store_true", help="say what would be done, and what it takes")
-    add("--cores", type=int, metavar="N", help="to share among the jobs; all if left out")
+    add("--cores", type=_count, metavar="N", help="for all jobs; all of them if left out")
     add("--profile", metavar="NAME", help="of Snakemake: slurm, or a folder of your own")
+
+
+def _folder(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("expected a folder, got nothing")
+    return Path(text)
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected at least 1, got {text}")
+    return number

@@ -34,12 +34,6 @@ def export(work: Path, options: Options, plan: Plan) -> tuple[str, list[Path]]:
     cell = options.cell()
     folder = work / f"results/verdict/{cell.student_key}"
     student, verdict, page, card = written = [options.out / name for name in FILES]
-    for source, target in (
-        (_student(work, cell, "abd"), student),
-        (folder / "verdict.json", verdict),
-    ):
-        with replacing(target) as temporary:
-            shutil.copyfile(source, temporary)
     settings = plan.settings[NAME]
     assert settings.fetch.mean is not None
     assert settings.fetch.std is not None
@@ -68,7 +62,11 @@ def export(work: Path, options: Options, plan: Plan) -> tuple[str, list[Path]]:
         },
         accs={} if options.test is None else _accs(work, cell, options.test, plan),
     )
-    sentence = write_verdict(verdict, folder / "pictures.npz", about, page=page, card=card)
+    found = folder / "verdict.json"
+    sentence = write_verdict(found, folder / "pictures.npz", about, page=page, card=card)
+    for source, target in ((_student(work, cell, "abd"), student), (found, verdict)):
+        with replacing(target) as temporary:
+            shutil.copyfile(source, temporary)
     return sentence, written
 
 

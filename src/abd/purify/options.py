@@ -80,7 +80,7 @@ def with_arguments(option: str, name: str, arguments: str | None) -> str:
         values = [f"{key}={value!r}" for key, value in given.items()]
         named = f"{name}({';'.join(values)})"
         split_arguments(named)
-    except (ValueError, AttributeError, AbdError):
+    except (ValueError, AttributeError, RecursionError, AbdError):
         raise AbdError(
             f"{where}: expected a JSON object of numbers, plain words and truth values by "
             f"the names of parameters, got {printable(arguments)}"
@@ -109,6 +109,12 @@ def params_of(
                     for d in s.get(OVERRIDES) or ()})  # fmt: skip
     if options.like is not None and options.like not in likes:
         raise AbdError(f"--like: expected one of {', '.join(likes)}, got {options.like}")
+    for path in (str(options.teacher), *options.images):
+        if set("{}") & set(path):
+            raise AbdError(
+                f"{printable(path)}: expected a path without {{ and }}, which Snakemake "
+                "takes for its own; rename it"
+            )
     mean, std = _normalization(options.normalize, study)
     cell = options.cell()
     sections = {
