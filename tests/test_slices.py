@@ -16,11 +16,27 @@ from abd.errors import AbdError
 from abd.stages import STAGES
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
+GRID = {
+    "dataset": "mine",
+    "triggers": ["unknown"],
+    "teacher": "wrn-16-2",
+    "student": "wrn-16-1",
+    "sources": ["ood"],
+    "defenses": ["abd"],
+    "teacher_seed": 0,
+    "seeds": [0],
+}
+IMAGES = {"size": 32, "n_classes": 10, "n_train": 0, "mean": [0.5] * 3, "std": [0.2] * 3}
+GIVEN = {
+    "run": ["mine"],
+    "experiments": {"mine": {"title": "A teacher from a file", "grids": [GRID]}},
+    "fetch": {"by_dataset": {"mine": IMAGES}},
+}
 NUMBER = "expected a valid integer"
 
 
 @pytest.fixture(scope="module")
-def slices():
+def slices(tmp_path_factory):
     """Every slice that the study plans, as (stage, JSON), with the vaccine kept in SR."""
     raw = merge(yaml.safe_load(PARAMS.read_text()), {"retrospect": {"sv": True}})
     plan = make_plan({**raw, "run": ["demo", "sources", "table4", "gtsrb"]})
@@ -28,10 +44,19 @@ def slices():
     for cell in plan.wanted():
         wildcards = {**{k: str(v) for k, v in asdict(cell).items()}, "guard": cell.guard}
         for stage in STAGES:
+            if stage == "admit":  # of a teacher that is given, below
+                continue
             if stage == "evaluate":
                 del wildcards["guard"]
             if stage != "retrospect" or cell.defense in ("sr", "sv_sr", "abd"):
                 made[stage, job_spec(plan, stage, wildcards).config] = None
+    weights = tmp_path_factory.mktemp("given") / "teacher.pt"
+    weights.touch()
+    own = {"weights": str(weights)}
+    given = make_plan(merge(raw, {**GIVEN, "teacher": {"by_dataset": {"mine": own}}}))
+    (cell,) = given.wanted()
+    wildcards = {k: str(v) for k, v in asdict(cell).items()}
+    made["admit", job_spec(given, "admit", wildcards).config] = None
     return list(made)
 
 
