@@ -2,7 +2,7 @@
 #
 # REQUIRED INPUTS:
 #   teacher; the plain student, and that of abd with its decision
-#   the cached batches, the vaccine's verdict, permutations and scores
+#   the cached batches, the vaccine's verdict and scores
 # OUTPUTS:
 #   results/verdict/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/verdict.json
 #   results/verdict/{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}/pictures.npz

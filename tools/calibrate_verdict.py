@@ -13,7 +13,6 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -22,19 +21,18 @@ from abd.config.schema import Settings
 from abd.config.study import Numerics
 from abd.data.arrays import ArrayDataset
 from abd.data.digits import load_digits
-from abd.data.photos import load_photo
 from abd.data.raw import Raw
 from abd.metrics import EvalSet, evaluate
 from abd.nets import build_net
 from abd.nets.folding import folded
-from abd.patches import Recipe, make_patches
 from abd.pixels import Normalization, to_pixels
 from abd.poisoning import poison_samples, stamp_test_set
 from abd.registry import load_object
-from abd.seeding import numpy_stream, torch_stream
+from abd.seeding import torch_stream
 from abd.shuffling import draw_trial
 from abd.sources.base import Context
 from abd.stages.load import place, use_numerics
+from abd.stages.patches import cut
 from abd.stages.supervised import make_training
 from abd.storage.checkpoints import read_net, write_net
 from abd.storage.files import write_json
@@ -120,23 +118,13 @@ def normalization(settings: Settings) -> Normalization:
 
 def cached_images(settings: Settings, net: nn.Module) -> Tensor:
     """The images that stage surrogate caches for seed 0, as the verdict takes them."""
-    own = settings.patches
-    n = own.n // len(own.photos)
-    patches = [
-        make_patches(
-            load_photo(photo), n, settings.fetch.size, Recipe(**own.recipe.model_dump()),
-            numpy_stream(own.seed, "patches", photo),
-        )
-        for photo in own.photos
-    ]  # fmt: skip
+    patches = cut(settings.patches.model_dump(), settings.fetch.size)
     context = Context(
         net, normalization(settings), CPU, size=settings.fetch.size,
         n_classes=settings.fetch.n_classes, seed=0, rounds=1,
     )  # fmt: skip
     of = settings.distill.of(SOURCE)
-    source = load_object(of.build)(
-        context, {"patches": np.concatenate(patches)}, **of.arguments()
-    )
+    source = load_object(of.build)(context, {"patches": patches}, **of.arguments())
     rounds = range(settings.surrogate.skip[SOURCE], settings.surrogate.warm[SOURCE])
     images = torch.cat([source.prepare(i)[0] for i in rounds])
     stream = torch_stream(0, "verdict", "images")

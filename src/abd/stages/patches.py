@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from abd.data.photos import load_photo
@@ -13,8 +16,16 @@ from abd.storage.arrays import write_arrays
 
 
 def run(job: Job) -> None:
-    """Cut the same number of patches from each photo, each with its own stream."""
-    settings, size = job.config["patches"], job.config["size"]
+    """Write the patches that all students of a data set share."""
+    patches = cut(job.config["patches"], job.config["size"])
+    write_arrays(job.outputs["patches"], patches=patches)
+
+
+def cut(settings: Mapping[str, Any], size: int) -> np.ndarray:
+    """Cut the same number of patches from each photo, each with its own stream.
+
+    settings: section `patches`. Returns uint8 (N, size, size, 3).
+    """
     photos, recipe = settings["photos"], Recipe(**settings["recipe"])
     n = settings["n"] // len(photos)
     parts = []
@@ -24,4 +35,4 @@ def run(job: Job) -> None:
             parts.append(make_patches(load_photo(photo), n, size, recipe, stream))
         except ValueError as error:
             raise AbdError(f"patches.photos: {photo}: {error}") from None
-    write_arrays(job.outputs["patches"], patches=np.concatenate(parts))
+    return np.concatenate(parts)
