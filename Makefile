@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help:
 	@echo "make env        the environment in .venv, from requirements.lock"
 	@echo "make demo       the whole pipeline on the embedded digits"
-	@echo "make evidence   the results on real images, some hours; docs/evidence.md"
+	@echo "make evidence   the results on real images, on a GPU, or two cores (ON=cpu); docs/evidence.md"
 	@echo "make test       the tests"
 	@echo "make test-slow  the tests that take minutes"
 	@echo "make test-cluster  the tests on a Slurm cluster of its own (Debian; root, or sudo)"
@@ -36,7 +36,7 @@ demo: env
 	python tools/run_demo.py
 
 evidence: env
-	python tools/run_evidence.py $(PARTS) -- $(OPTIONS)
+	python tools/run_evidence.py $(if $(ON),--on $(ON)) $(PARTS) -- $(OPTIONS)
 
 test: env
 	pytest -n auto --maxprocesses 4 --dist worksteal

@@ -1,13 +1,14 @@
-"""`make evidence [PARTS="..."]`: runs the study on photographs, and keeps what it shows.
+"""`make evidence [PARTS="..."] [ON=cpu]`: the study on photographs, and what it shows.
 
-Its parts are the experiments of `reports/evidence/params.yaml`. Of each its folder below
-`reports/evidence/` keeps the table, the record of every model, the figures, the seconds of
-every job, and where and from which commit it was run.
-`make evidence OPTIONS="..."` hands options to Snakemake.
+Its parts are the experiments of `reports/evidence/params.yaml`; ON=cpu lays `cpu.yaml` of
+that folder over it. Of each its folder below `reports/evidence/` keeps the table, the
+record of every model, the figures, the seconds of every job, and where and from which
+commit it was run. `make evidence OPTIONS="..."` hands options to Snakemake.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import re
@@ -43,22 +44,29 @@ def main(arguments: list[str]) -> int:
     came to their end are kept.
     """
     at = arguments.index("--") if "--" in arguments else len(arguments)
-    parts, options = arguments[:at], arguments[at + 1 :]
-    settings = load_params(SETTINGS)
-    known = list(settings["experiments"])
-    if unknown := set(parts) - set(known):
+    parser = argparse.ArgumentParser(prog="make evidence")
+    parser.add_argument("--on", choices=["cpu"])
+    parser.add_argument("parts", nargs="*")
+    asked, options = parser.parse_args(arguments[:at]), arguments[at + 1 :]
+    files = [SETTINGS, *([KEPT / f"{asked.on}.yaml"] if asked.on else [])]
+    settings: dict[str, object] = {}
+    for file in files:
+        settings = merge(settings, load_params(file))
+    known = list(load_params(SETTINGS)["experiments"])
+    if unknown := set(asked.parts) - set(known):
         return _refuse(f"expected some of {', '.join(known)}, got {', '.join(unknown)}")
     if not DATA.is_file():
         return _refuse(
             f"{DATA}: expected CIFAR-10 as JPEG, got no such file; docs/evidence.md says "
             "how to make it"
         )
-    parts = parts or known
+    parts = asked.parts or known
     pages = {part: Path(f"reports/pages/{part}.md") for part in parts}
     for page in pages.values():  # what is there afterwards is of this run
         page.unlink(missing_ok=True)
-    local = ("--profile", "profiles/local", "--configfile", str(SETTINGS), "--keep-going")
-    status = run_in_foreground(["snakemake", *local, *options, "--", *parts])
+    given = ("--configfile", *map(str, files), "--keep-going")
+    local = ("--profile", "profiles/local", *given, *options)
+    status = run_in_foreground(["snakemake", *local, "--", *parts])
     for part, page in pages.items():
         if page.is_file():
             keep(part, page, settings)
