@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abd.config.cells import GUARDS, Cell
-from abd.config.paths import history_paths
+from abd.config.cells import GUARDS
 from abd.report.cells import Measured, vaccine_path
+from abd.report.curves import curve_of
 from abd.report.groups import Group, make_groups
 from abd.report.read import read_result
 from abd.report.table import TITLES
 from abd.report.theme import ACCENT, COLOURS, SETTINGS, WARNING
 from abd.storage.arrays import read_arrays
 from abd.storage.files import read_json
-from abd.storage.results import read_curve, read_history
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,7 +71,7 @@ def _curves(asr: Axes, acc: Axes, group: Group, *, first: bool) -> None:
         if first:
             ax.set_ylabel(label)
     for defense in GUARDS:
-        curves = [_curve(m.cell) for m in group.of(defense)]
+        curves = [curve_of(m.cell) for m in group.of(defense)]
         for ax, name in ((asr, "asr"), (acc, "acc")):
             steps, values = _points(curves, name)
             if not steps:
@@ -84,13 +82,6 @@ def _curves(asr: Axes, acc: Axes, group: Group, *, first: bool) -> None:
                 std = values.std(axis=0, ddof=1)
                 low, high = np.clip([mean - std, mean + std], 0, 100)
                 ax.fill_between(steps, low, high, color=COLOURS[defense], alpha=0.18, lw=0)
-
-
-def _curve(cell: Cell) -> list[dict[str, float]]:
-    paths = [Path(path) for path in history_paths(cell)]
-    for path in paths:  # each by itself, to say which is damaged
-        read_result(path, lambda p: [point["step"] for point in read_history(p)])
-    return read_curve(paths)
 
 
 def _points(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
+from typing import Protocol
 
 from abd.config.cells import GUARDS, Cell
-from abd.report.cells import Figures, Measured
+from abd.report.cells import Measured
 from abd.report.decision import ENDS
 from abd.report.groups import PARTS, Group, make_groups, name_of, part, shown_parts
 
@@ -109,9 +110,9 @@ def _row(
     return Row(
         name=name,
         keys=keys,
-        teacher=_pair([group.members[0].teacher]),
+        teacher=pair([group.members[0].teacher]),
         students=tuple(
-            _pair([m.student for m in group.of(d)]) or (MISSING if d in lacking else "")
+            pair([m.student for m in group.of(d)]) or (MISSING if d in lacking else "")
             for d in defenses
         ),
         vaccine=_vaccine(group.members),
@@ -137,7 +138,18 @@ def _vaccine(members: Iterable[Measured]) -> str:
     return ", ".join(parts)
 
 
-def _pair(figures: Sequence[Figures]) -> str:
+class Counted(Protocol):
+    """What has an Acc and an ASR, fractions."""
+
+    @property
+    def acc(self) -> float: ...  # noqa: D102
+
+    @property
+    def asr(self) -> float: ...  # noqa: D102
+
+
+def pair(figures: Sequence[Counted]) -> str:
+    """Say Acc / ASR in percent: "" of none, of several mean ± standard deviation."""
     if not figures:
         return ""
     return f"{percent([f.acc for f in figures])} / {percent([f.asr for f in figures])}"

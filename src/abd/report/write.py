@@ -15,6 +15,7 @@ from abd.config import Plan, load_plan
 from abd.report.cells import results_of
 from abd.report.detail import Detail, make_detail
 from abd.report.lists import CellList, cell_lists
+from abd.report.oracle import NOTE, TITLE, Prices, make_prices
 from abd.report.paper import read_paper
 from abd.report.plots import Plot, Preview, make_plots, make_previews
 from abd.report.table import Table, make_table, markdown
@@ -32,6 +33,7 @@ class Report:
     table: Table
     lists: list[CellList]
     detail: Detail
+    prices: Prices
     plots: list[Plot]
     previews: list[Preview]
     made: str
@@ -64,6 +66,7 @@ def write_report(
         table=make_table(cells, results.missing),
         lists=cell_lists(plan, results),
         detail=make_detail(cells, printed, heading.reproduces),
+        prices=make_prices(cells),
         plots=make_plots(experiment, cells, printed.score_auc, dot),
         previews=make_previews(cells),
         made=_made(experiment, plan),
@@ -91,6 +94,7 @@ def _markdown(r: Report) -> str:
         "## Every model\n",
         markdown(r.detail.header(), r.detail.rows()),
         *(f"[{number}] {note}\n" for number, note in enumerate(r.detail.notes, 1)),
+        *_prices(r.prices),
     ]
     for preview in r.previews:
         parts += [
@@ -105,6 +109,12 @@ def _markdown(r: Report) -> str:
         ]
     parts.append(f"{r.made}\n")
     return "\n".join(parts)
+
+
+def _prices(prices: Prices) -> list[str]:
+    if not prices.rows:
+        return []
+    return [f"## {TITLE}\n", markdown(prices.header(), prices.rows), f"{NOTE}\n"]
 
 
 def _lists(r: Report) -> list[str]:
@@ -125,6 +135,8 @@ def _page(r: Report) -> str:
     )
     return environment.get_template("page.html").render(
         r=r,
+        price=TITLE,
+        price_note=NOTE,
         plots=[(plot, Markup(to_svg(plot.figure, plot.name))) for plot in r.plots],
         previews=[(p.name, p.manifest, _data_uri(p.png)) for p in r.previews],
     )

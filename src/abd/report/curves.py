@@ -1,0 +1,18 @@
+"""What the monitor saw of a student, over all stages that it comes from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from abd.config.cells import Cell
+from abd.config.paths import history_paths
+from abd.report.read import read_result
+from abd.storage.results import read_curve, read_history
+
+
+def curve_of(cell: Cell) -> list[dict[str, float]]:
+    """Points of a student's curve in order, each with its step; AbdError where damaged."""
+    paths = [Path(path) for path in history_paths(cell)]
+    for path in paths:  # each by itself, to say which is damaged
+        read_result(path, lambda p: [point["step"] for point in read_history(p)])
+    return read_curve(paths)
