@@ -4,9 +4,11 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 
 from abd.config.given import given_names
 from abd.config.jobs import job_spec
@@ -15,7 +17,10 @@ from abd.config.stage_jobs import stage_jobs
 from abd.errors import AbdError
 from abd.nets import build_net
 from abd.nets.names import split_arguments
+from abd.pixels import Normalization
+from abd.purify.labelled import read_labelled
 from abd.purify.options import EXPERIMENT, Options, own_settings, params_of
+from abd.purify.wording import in_options
 from abd.seeding import torch_stream
 
 STUDY = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text("utf-8"))
@@ -28,7 +33,7 @@ def options(tmp_path):
     return Options(
         teacher=teacher, arch="wrn-16-2", arch_args=None, classes=10, size=32,
         normalize="cifar10", student="wrn-16-1", student_args=None, source="ood",
-        images=["flower"], test=None, out=tmp_path / "clean", like=None, settings=None,
+        images=["flower"], test=None, trigger=None, target=None, out=tmp_path / "clean", like=None, settings=None,
         budget=1.0, device="cpu", dtype="float32", threads=1, seed=3,
     )  # fmt: skip
 
@@ -91,21 +96,127 @@ def test_options_that_are_none_are_named(options, changes, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"arch": "wrn-17-2"}, "experiments.purify.grids.teacher: network: expected"),
-        (
-            {"images": ["nowhere.jpg"]},
-            "patches.photos: expected china or flower, or a file",
-        ),
-        ({"classes": 1}, "fetch.by_dataset.given.n_classes: expected"),
-        ({"budget": 0.0}, "budget: expected"),
-        ({"device": "tpu"}, "numerics.device: expected"),
-        ({"student": "nowhere.nets:Net"}, "expected an importable module"),
+        ({"arch": "wrn-17-2"}, "--arch: network: expected"),
+        ({"images": ["nowhere.jpg"]}, "--image: expected china or flower, or a file"),
+        ({"classes": 1}, "--classes: expected"),
+        ({"budget": 0.0}, "--budget: expected"),
+        ({"device": "tpu"}, "--device: expected"),
+        ({"threads": 0}, "--threads: expected"),
+        ({"seed": -1}, "--seed: expected"),
+        ({"normalize": "0,0,0/1,0,1"}, "--normalize: expected greater than 0, got 0"),
+        ({"student": "nowhere.nets:Net"}, "--student: network: expected an importable"),
     ],
 )
-def test_planning_finds_the_rest(options, changes, message):
-    with pytest.raises(AbdError, match=message) as caught:
+def test_planning_finds_the_rest_and_names_the_option(options, changes, message):
+    with pytest.raises(AbdError, match=message) as caught, in_options():
         make_plan(params_of(replace(options, **changes), STUDY), build_networks=True)
+    head, _ = str(caught.value).split("\n")
+    assert head == "purify: 1 problem(s); nothing was started"
+
+
+def test_of_settings_it_names_the_key(options):
+    own = {"retrospect": {"rounds": -1}}
+    with pytest.raises(AbdError) as caught, in_options():
+        make_plan(params_of(options, STUDY, own))
+    assert str(caught.value).endswith("got -1 (a key of params.yaml: --settings)")
+
+
+@pytest.mark.parametrize("body", ["raise ValueError('no such\\ndepth')", "sys.exit(3)"])
+@pytest.mark.parametrize("where", ["module", "class"])
+def test_networks_that_fail_are_named(where, body, options, tmp_path, monkeypatch):
+    name = f"fails_{where}_{len(body)}"
+    code = f"import sys\nclass Net:\n  def __init__(self, n_classes):\n    {body}\n"
+    (tmp_path / f"{name}.py").write_text(
+        f"import sys\n{body}" if where == "module" else code
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with (
+        pytest.raises(AbdError, match=f"--student: network.*{name}") as caught,
+        in_options(),
+    ):
+        make_plan(
+            params_of(replace(options, student=f"{name}:Net"), STUDY), build_networks=True
+        )
     assert str(caught.value).count("\n") == 1
+
+
+def test_a_queue_is_no_file_of_settings(tmp_path):
+    os.mkfifo(tmp_path / "queue")
+    with pytest.raises(AbdError, match="--settings: expected a YAML file, got none at"):
+        own_settings(tmp_path / "queue")
+
+
+@pytest.fixture
+def labelled(options, tmp_path):
+    """Options with twenty labelled images, five of each class."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (20, 32, 32, 3)).astype(np.uint8)
+    np.savez(tmp_path / "test.npz", x=x, y=np.arange(20) % 4)
+    return replace(options, classes=4, test=tmp_path / "test.npz", target=1)
+
+
+def test_a_suspected_trigger_goes_on_images_of_other_classes(labelled):
+    given = read_labelled(replace(labelled, trigger="badnet_sq"))
+    assert given.stamped.shape == (15, 32, 32, 3)
+    assert (given.stamped[:, 27:31, 27:31] == 255).all()
+
+    class Target(torch.nn.Module):
+        def forward(self, x):  # class 1 where the square is, else class 0
+            square = (x[:, :, 27:31, 27:31] > 0.99).flatten(1).all(dim=1)
+            return torch.nn.functional.one_hot(square.long(), 4).float()
+
+    known = given.measure(Target(), Normalization((0.0,) * 3, (1.0,) * 3))
+    assert known.asr == 1.0
+    assert known.acc == 0.25
+
+
+def test_a_suspected_trigger_may_be_a_picture(labelled, tmp_path):
+    picture = np.zeros((32, 32, 4), np.uint8)
+    picture[:4, :4] = 200, 0, 0, 255
+    picture[4:8, :4] = 200, 0, 0, 51
+    Image.fromarray(picture).save(tmp_path / "trigger.png")
+    given = read_labelled(replace(labelled, trigger=str(tmp_path / "trigger.png")))
+    others = given.images[given.labels != 1]
+    assert (given.stamped[:, :4, :4] == (200, 0, 0)).all()
+    mixed = 0.8 * others[:, 4:8, :4] + 0.2 * np.array([200, 0, 0])
+    assert np.abs(given.stamped[:, 4:8, :4] - mixed).max() <= 1
+    assert (given.stamped[:, 8:] == others[:, 8:]).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"trigger": "nowhere.png"}, "--trigger: expected one of badnet_grid.*a picture"),
+        ({"trigger": "opaque.png"}, "opaque.png: expected a picture with transparency"),
+        ({"trigger": "small.png"}, "small.png: expected 32 x 32 pixels"),
+        ({"trigger": "nothing.png"}, "nothing.png: expected a pattern"),
+    ],
+)
+def test_pictures_that_are_no_trigger_are_named(
+    labelled, changes, message, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (32, 32)).save("opaque.png")
+    Image.new("RGBA", (8, 8), (9, 9, 9, 255)).save("small.png")
+    Image.new("RGBA", (32, 32)).save("nothing.png")
+    with pytest.raises(AbdError, match=message):
+        read_labelled(replace(labelled, **changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"trigger": "badnet_sq", "target": None}, "expected both or neither"),
+        ({"trigger": "badnet_sq", "test": None}, "expected labelled images to stamp"),
+        (
+            {"trigger": "badnet_sq", "target": 4},
+            r"--target: expected a class, 0\.\.3, got 4",
+        ),
+    ],
+)
+def test_a_suspicion_is_whole(labelled, changes, message):
+    with pytest.raises(AbdError, match=message):
+        params_of(replace(labelled, **changes), STUDY)
 
 
 def test_networks_take_arguments(tmp_path, monkeypatch):

@@ -1,7 +1,6 @@
 """What a verdict says, and what it is measured against."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,15 +8,11 @@ import yaml
 from sklearn.metrics import roc_auc_score
 
 from abd.purify.calibration import Calibration, read_calibration
-from abd.purify.verdict import About, sum_up
+from abd.purify.labelled import Known
+from abd.purify.sentences import say_of_student, say_price, sum_up
 
 ROOT = Path(__file__).parents[1]
 LOOKED_AT = {"net": "wrn-16-2", "source": "ood", "size": 16, "verdict": {"draws": 4}}
-ABOUT = About(
-    file="t.pt", sha256="0", teacher="wrn-16-2", student="wrn-16-1", source="ood", size=16,
-    n_classes=3, mean=[0.5] * 3, std=[0.2] * 3, budget=1.0, seed=0, looked_at=LOOKED_AT,
-    accs={},
-)  # fmt: skip
 KNOWN = Calibration(
     {"dataset": "digits", **LOOKED_AT},
     clean=[0.1 * i for i in range(10)],
@@ -30,7 +25,7 @@ def _found(score, *, vaccine=False):
 
 
 def test_a_score_that_hardly_a_clean_teacher_has_is_a_sign():
-    said = sum_up(_found(1.5), KNOWN, ABOUT)
+    said = sum_up(_found(1.5), KNOWN, LOOKED_AT)
     assert said == (
         "A sign of a backdoor was found, towards class 2 above all: of 10 clean teachers "
         "of the digits 0 had a score as high, of 3 backdoored ones 2."
@@ -39,12 +34,14 @@ def test_a_score_that_hardly_a_clean_teacher_has_is_a_sign():
 
 @pytest.mark.parametrize("score", [0.0, 0.5])
 def test_no_sign_is_no_clean_teacher(score):
-    said = sum_up(_found(score), KNOWN, ABOUT)
+    said = sum_up(_found(score), KNOWN, LOOKED_AT)
     assert said.startswith("No sign of a backdoor was found, which is no proof that there")
 
 
 def test_a_vaccine_is_a_sign_whatever_the_score():
-    assert sum_up(_found(0.0, vaccine=True), KNOWN, ABOUT).startswith("A vaccine was found")
+    assert sum_up(_found(0.0, vaccine=True), KNOWN, LOOKED_AT).startswith(
+        "A vaccine was found"
+    )
 
 
 @pytest.mark.parametrize(
@@ -52,13 +49,44 @@ def test_a_vaccine_is_a_sign_whatever_the_score():
     [{"net": "resnet-18"}, {"source": "zskt"}, {"size": 32}, {"verdict": {"draws": 1}}],
 )
 def test_of_other_teachers_it_says_that_nobody_has_measured(changes):
-    other = replace(ABOUT, looked_at={**LOOKED_AT, **changes})
+    other = {**LOOKED_AT, **changes}
     assert "nobody has measured" in sum_up(_found(1.5), KNOWN, other)
-    assert "nobody has measured" not in sum_up(_found(1.5), KNOWN, ABOUT)
+    assert "nobody has measured" not in sum_up(_found(1.5), KNOWN, LOOKED_AT)
 
 
 def test_a_score_that_is_none_is_no_sign():
     assert not KNOWN.is_sign(float("nan"))
+
+
+def _flips(undefended, purified):
+    found = {"undefended": {"flipped_to": undefended}, "purified": {"flipped_to": purified}}
+    return {"n_images": 500, "perturbations": found}
+
+
+def test_of_the_student_it_says_what_is_left_and_how_sure_that_is():
+    said = say_of_student(_flips([0.0, 0.8], [0.1, 0.0]))
+    assert said.startswith(
+        "The picture that self-retrospection finds in the purified student flips 10 % of "
+        "the images (95 %: 8 to 13) to class 0; in the undefended one its own flips 80 % to "
+        "class 1."
+    )
+    assert "clean" not in said
+
+
+@pytest.mark.parametrize(
+    ("undefended", "purified", "said"),
+    [
+        (Known(0.7, 1.0), Known(0.5, 0.1), "the purified student, too"),
+        (Known(0.7, 0.1), Known(0.5, 0.1), "the undefended student, for the 20.0 points"),
+        (Known(0.7, None), Known(0.5, None), ""),
+    ],
+)
+def test_the_price_of_not_knowing_is_said_where_a_trigger_is_suspected(
+    undefended, purified, said
+):
+    price = say_price({"undefended": undefended, "purified": purified})
+    assert said in price
+    assert bool(price) is bool(said)
 
 
 def test_the_settings_are_those_that_were_calibrated():

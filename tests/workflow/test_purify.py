@@ -54,7 +54,8 @@ def test_from_weights_to_a_student_and_a_verdict(workplace):
     assert "verdict" in plan.stdout
     assert not (workplace.folder / "clean").exists()
 
-    done = _purify(workplace, "--test", "test.npz", "--cores", "2")
+    suspicion = ("--trigger", "badnet_sq", "--target", "1")
+    done = _purify(workplace, "--test", "test.npz", *suspicion, "--cores", "2")
     out = workplace.folder / "clean"
     student = load_file(out / "student.safetensors")
     assert student.keys() == build_net("wrn-10-1", 4).state_dict().keys()
@@ -66,6 +67,8 @@ def test_from_weights_to_a_student_and_a_verdict(workplace):
     page = (out / "report.html").read_text()
     assert page.count("data:image/png;base64,") == 3 + 1 + 3
     assert "Acc on your labelled images" in page
+    assert "ASR of badnet_sq, class 1" in page
+    assert "who knows this trigger would have taken" in page
     assert not re.search(r"(src|href)=\"(?!data:|#)", page)  # one file, works offline
     card = (out / "README.md").read_text()
     assert "license: unknown" in card

@@ -18,6 +18,17 @@ from abd.errors import AbdError, printable
 
 Model = TypeVar("Model", bound=BaseModel)
 OVERRIDES = "by_dataset"
+
+
+class ProblemsError(AbdError):
+    """What is wrong with params: `lines`, each a key, a colon, and what is wrong there."""
+
+    def __init__(self, where: str, lines: list[str]) -> None:
+        head = f"{where}: {len(lines)} problem(s); nothing was started"
+        super().__init__("\n  ".join([head, *lines]))
+        self.lines = lines
+
+
 Locate = Callable[[tuple[str | int, ...]], str]
 
 
@@ -41,13 +52,12 @@ class Problems:
             self.lines.append(line)
 
     def raise_any(self, where: str = "params.yaml") -> None:
-        """Raise AbdError with every line, or return where there is none.
+        """Raise ProblemsError with every line, or return where there is none.
 
         `where` is what was read.
         """
         if self.lines:
-            head = f"{where}: {len(self.lines)} problem(s); nothing was started"
-            raise AbdError("\n  ".join([head, *self.lines]))
+            raise ProblemsError(where, self.lines)
 
 
 def validate(

@@ -37,6 +37,13 @@ def read_rgb(
         return np.asarray(image.convert("RGB"))
 
 
+def read_rgba(path: Path) -> np.ndarray:
+    """Read a picture with transparency as uint8 (H, W, 4); AbdError as of `read_rgb`."""
+    expected = "a picture with transparency (RGBA), opaque where it covers"
+    with _opened(path, expected, ("RGBA", "LA", "PA")) as image:
+        return np.asarray(image.convert("RGBA"))
+
+
 @contextmanager
 def _opened(path: Path, expected: str, modes: Collection[str]) -> Iterator[Image.Image]:
     """Open a picture of an accepted mode; what Pillow makes of its faults is an AbdError.

@@ -12,7 +12,7 @@ import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from abd.errors import AbdError
+from abd.errors import AbdError, printable
 from abd.nets.names import split_arguments
 from abd.registry import load_object
 
@@ -56,7 +56,7 @@ def build_foreign(
     path, arguments = split_arguments(name)
     try:
         factory = load_object(path)
-    except (ImportError, AttributeError) as error:
+    except (Exception, SystemExit) as error:  # a module of anybody's
         raise AbdError(
             f"network: expected an importable network, got {name!r}: {error}"
         ) from None
@@ -74,7 +74,13 @@ def build_foreign(
             # Their initialisation draws from the global stream; here it is theirs alone.
             seed = torch.randint(2**62, (), generator=generator).item()
             torch.manual_seed(int(seed))
-        net = factory(**{classes: n_classes}, **arguments)
+        try:
+            net = factory(**{classes: n_classes}, **arguments)
+        except (Exception, SystemExit) as error:  # of anybody's, too
+            raise AbdError(
+                f"network {name}: expected a network of {n_classes} classes, got "
+                f"{type(error).__name__}: {printable(error)}"
+            ) from error
     if not isinstance(net, nn.Module):
         raise AbdError(f"network {name}: expected a torch.nn.Module, got {type(net)}")
     return net

@@ -49,6 +49,14 @@ def add_options(command: argparse.ArgumentParser) -> None:
         help="labelled images, an .npz file or a folder with one per class: the report "
         "says how many of them each network knows; nothing learns from them",
     )
+    add(
+        "--trigger",
+        metavar="NAME|FILE",
+        help="a trigger that you suspect, with --test: one of abd's, or a picture of "
+        "--size pixels, transparent where it covers nothing; the report says how often it "
+        "works",
+    )
+    add("--target", type=int, metavar="N", help="the class that it would stand for")
     add("--out", type=_folder, required=True, metavar="FOLDER")
     add("--like", metavar="DATASET", help="a data set of params.yaml: take its settings")
     add("--settings", type=Path, metavar="FILE", help="params laid over the study's")

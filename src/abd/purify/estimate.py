@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import mean
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -29,6 +30,7 @@ from abd.stages.load import place, use_numerics
 from abd.storage.arrays import write_arrays
 
 N_TIMED = 3
+LONG = 5.0  # seconds after which no more rounds are timed
 
 
 def estimate(plan: Plan) -> str:
@@ -101,15 +103,12 @@ def _seconds(config: dict[str, Any], n_pool: int) -> tuple[float, float]:
 
 
 def _a_round(rounds: Iterator[object], device: torch.device) -> float:
-    next(rounds)  # the first one warms up
-    _wait(device)
-    start = time.perf_counter()
-    for _ in range(N_TIMED):
+    """Seconds of a round; the first warms up, and counts only where more take too long."""
+    took: list[float] = []
+    while len(took) <= N_TIMED and sum(took) < LONG:
+        start = time.perf_counter()
         next(rounds)
-    _wait(device)
-    return (time.perf_counter() - start) / N_TIMED
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        took.append(time.perf_counter() - start)
+    return mean(took[1:] or took)

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
-
-import torch
 
 from abd.config import Plan
 from abd.config.cells import Cell
 from abd.config.paths import student_path
-from abd.data.labelled import load_labelled
 from abd.errors import printable
-from abd.metrics import predict
 from abd.nets import build_net
-from abd.pixels import Normalization, to_pixels
+from abd.pixels import Normalization
+from abd.purify.labelled import Known, read_labelled
 from abd.purify.options import NAME, Options
 from abd.purify.verdict import About, write_verdict
 from abd.storage.checkpoints import read_net
@@ -60,7 +56,8 @@ def export(work: Path, options: Options, plan: Plan) -> tuple[str, list[Path]]:
             "verdict": settings.verdict.model_dump(),
             "vaccine": settings.vaccine.model_dump(include={"members", "n_conv"}),
         },
-        accs={} if options.test is None else _accs(work, cell, options.test, plan),
+        known=_known(work, options, plan),
+        suspected=_suspected(options),
     )
     found = folder / "verdict.json"
     sentence = write_verdict(found, folder / "pictures.npz", about, page=page, card=card)
@@ -78,21 +75,25 @@ def _student(work: Path, cell: Cell, defense: str) -> Path:
     )  # fmt: skip
 
 
-def _accs(work: Path, cell: Cell, test: Path, plan: Plan) -> Mapping[str, float]:
-    """By network, the share of labelled images that it knows."""
-    fetch = plan.settings[NAME].fetch
+def _suspected(options: Options) -> str | None:
+    if options.trigger is None:
+        return None
+    return f"{printable(Path(options.trigger).name)}, class {options.target}"
+
+
+def _known(work: Path, options: Options, plan: Plan) -> dict[str, Known]:
+    """By network, what it does with the user's labelled images; empty without them."""
+    labelled = read_labelled(options)
+    if labelled is None:
+        return {}
+    cell, fetch = options.cell(), plan.settings[NAME].fetch
     assert fetch.mean is not None
     assert fetch.std is not None
     normalize = Normalization(fetch.mean, fetch.std)
-    x, y = load_labelled(test, fetch.size, fetch.n_classes)
-    pixels, labels = to_pixels(x), torch.from_numpy(y)
     teacher = work / f"results/teacher/{cell.teacher_key}/teacher.safetensors"
     files = {"teacher": (cell.teacher, teacher)}
     files |= {n: (cell.student, _student(work, cell, d)) for n, d in DEFENSES.items()}
-    accs = {}
-    for name, (net, path) in files.items():
-        answers = predict(
-            read_net(path, build_net(net, fetch.n_classes)), pixels, normalize
-        )
-        accs[name] = float((answers == labels).float().mean())
-    return accs
+    return {
+        name: labelled.measure(read_net(path, build_net(net, fetch.n_classes)), normalize)
+        for name, (net, path) in files.items()
+    }

@@ -29,9 +29,10 @@ class Options:
     """The command line of `abd purify`, as it was given.
 
     normalize: the name of a data set of params.yaml, or "mean/std", three numbers each,
-    separated by commas. test: labelled images that nothing but the report looks at. like:
-    the data set of the study whose settings are taken, besides those that hold for all.
-    settings: a file of params that are laid over these.
+    separated by commas. test: labelled images that nothing but the report looks at;
+    trigger: a name or a picture that is suspected to stand for the class `target`,
+    likewise. like: the data set of the study whose settings are taken, besides those that
+    hold for all. settings: a file of params that are laid over these.
     """
 
     teacher: Path
@@ -45,6 +46,8 @@ class Options:
     source: str
     images: list[str]
     test: Path | None
+    trigger: str | None
+    target: int | None
     out: Path
     like: str | None
     settings: Path | None
@@ -101,6 +104,7 @@ def params_of(
     _check_own(own)
     if not SIDES[0] <= options.size <= SIDES[1]:
         raise AbdError(f"--size: expected {SIDES[0]} to {SIDES[1]}, got {options.size}")
+    _check_suspicion(options)
     if not is_file(options.teacher):
         raise AbdError(
             f"{printable(options.teacher)}: expected a file of weights, got none"
@@ -168,6 +172,18 @@ def params_of(
     }
 
 
+def _check_suspicion(options: Options) -> None:
+    """AbdError where a suspected trigger lacks its class or its images."""
+    if (options.trigger is None) != (options.target is None):
+        raise AbdError("--trigger, --target: expected both or neither, got one of them")
+    if options.trigger is not None and options.test is None:
+        raise AbdError("--trigger: expected labelled images to stamp, got no --test")
+    if options.target is not None and not 0 <= options.target < options.classes:
+        raise AbdError(
+            f"--target: expected a class, 0..{options.classes - 1}, got {options.target}"
+        )
+
+
 def _check_own(own: Mapping[str, Any]) -> None:
     """AbdError where settings are anything but sections of stages, for one teacher."""
     for name, section in own.items():
@@ -185,6 +201,8 @@ def _check_own(own: Mapping[str, Any]) -> None:
 
 def own_settings(path: Path) -> dict[str, Any]:
     """The params of a file; paths in it are taken from where it lies."""
+    if not is_file(path):
+        raise AbdError(f"--settings: expected a YAML file, got none at {printable(path)}")
     own = load_params(path)
     _check_own(own)
     photos = own.get("patches", {}).get("photos")

@@ -16,13 +16,14 @@ import yaml
 import abd
 from abd.config import Plan, load_params, make_plan
 from abd.config.schema import Settings
-from abd.data.labelled import load_labelled
 from abd.data.photos import load_photo
 from abd.data.there import is_file
 from abd.errors import AbdError, Interrupted, printable
 from abd.nets import build_net
 from abd.patches import Recipe, make_patches
+from abd.purify.labelled import read_labelled
 from abd.purify.options import EXPERIMENT, NAME, Options, own_settings, params_of
+from abd.purify.wording import in_options
 from abd.seeding import numpy_stream
 from abd.stages.foreground import run_in_foreground
 from abd.storage.files import in_words, write_text
@@ -47,14 +48,14 @@ def plan_of(options: Options) -> tuple[dict[str, Any], Plan]:
         )
     own = {} if options.settings is None else own_settings(options.settings)
     params = params_of(options, load_params(ROOT / PARAMS), own)
-    plan = make_plan(params, build_networks=True)
+    with in_options():
+        plan = make_plan(params, build_networks=True)
     settings, cell = plan.settings[NAME], options.cell()
     read_foreign_net(options.teacher, build_net(cell.teacher, options.classes))
     if settings.distill.of(cell.source).pool == "patches":
         for photo in settings.patches.photos:
             _cut_one(photo, settings)
-    if options.test is not None:
-        load_labelled(options.test, options.size, options.classes)
+    read_labelled(options)
     return params, plan
 
 

@@ -15,6 +15,8 @@ from markupsafe import Markup
 
 from abd import __version__
 from abd.purify.calibration import Calibration, read_calibration
+from abd.purify.labelled import Known
+from abd.purify.sentences import say_of_student, say_price, sum_up, suspects
 from abd.report.theme import ACCENT, INK, SETTINGS, WARNING, to_svg
 from abd.storage.arrays import read_arrays
 from abd.storage.files import read_json, write_text
@@ -43,8 +45,8 @@ class About:
     """What the page and the card say of teacher and student.
 
     file: the teacher's, with its sha256. looked_at: what shapes a score, as in
-    `Calibration.about`. accs: by network, the share of labelled images that it knows,
-    where such were given.
+    `Calibration.about`. known: by network, what it does with the user's labelled images,
+    where such were given; suspected: the trigger that their ASR is of, and its class.
     """
 
     file: str
@@ -59,7 +61,8 @@ class About:
     budget: float
     seed: int
     looked_at: Mapping[str, Any]
-    accs: Mapping[str, float]
+    known: Mapping[str, Known]
+    suspected: str | None
 
 
 def write_verdict(
@@ -70,7 +73,7 @@ def write_verdict(
     results: verdict.json of stage verdict; pictures: its arrays.
     """
     found, calibration = read_json(results), read_calibration()
-    sentence = sum_up(found, calibration, about)
+    sentence = sum_up(found, calibration, about.looked_at)
     environment = Environment(
         loader=ChoiceLoader(
             [PackageLoader("abd", "purify"), PackageLoader("abd", "report")]
@@ -86,6 +89,8 @@ def write_verdict(
         "sentence": sentence,
         "calibration": calibration,
         "end": ENDS[found["decision"]["found"], found["decision"]["outcome"]],
+        "student": say_of_student(found),
+        "price": say_price(about.known),
         "suspects": suspects(found),
         "networks": NETWORKS,
         "version": __version__,
@@ -103,42 +108,6 @@ def write_verdict(
     )
     write_text(card, environment.get_template("card.md").render(**shown))
     return sentence
-
-
-def suspects(found: Mapping[str, Any]) -> list[tuple[int, float]]:
-    """Classes that the picture moves shuffled teachers to, the commonest first."""
-    ranked = sorted(enumerate(found["moved_to"]), key=lambda pair: -pair[1])
-    return [(number, share) for number, share in ranked if share > 0]
-
-
-def sum_up(found: Mapping[str, Any], calibration: Calibration, about: About) -> str:
-    """Say in a sentence or two what was found, and how sure that is."""
-    score, c = found["score"], calibration
-    beside = (
-        f"of {len(c.clean)} clean teachers of the {c.about['dataset']} "
-        f"{c.n_clean(score)} had a score as high, of {len(c.backdoored)} backdoored ones "
-        f"{c.n_backdoored(score)}"
-    )
-    if c.is_sign(score):
-        towards = [f", towards class {number} above all" for number, _ in suspects(found)]
-        said = f"A sign of a backdoor was found{''.join(towards[:1])}: {beside}."
-    elif found["vaccine"]["found"]:
-        said = (
-            "A vaccine was found, which is a sign of a backdoor; the score is none: "
-            f"{beside}."
-        )
-    else:
-        said = (
-            f"No sign of a backdoor was found, which is no proof that there is none: "
-            f"{beside}."
-        )
-    if not c.fits(about.looked_at):
-        of = c.about
-        said += (
-            f" Those were {of['net']} for {of['size']} x {of['size']} pixels, looked at "
-            f"through {of['source']}; how far that holds for this one nobody has measured."
-        )
-    return said
 
 
 def _scores(score: float, calibration: Calibration) -> Figure:

@@ -10,12 +10,18 @@ import numpy as np
 class Trigger(Protocol):
     """A hidden pattern that makes a poisoned network predict the target class.
 
-    `clean_label` triggers poison images of the target class and keep their labels;
-    the others poison images of other classes and relabel them.
+    Those that are not `clean_label` poison images of other classes and relabel them.
     """
 
-    name: str
-    clean_label: bool
+    @property
+    def name(self) -> str:
+        """What it is called in params and paths."""
+        ...
+
+    @property
+    def clean_label(self) -> bool:
+        """Whether it poisons images of the target class and keeps their labels."""
+        ...
 
     def stamp(self, images: np.ndarray) -> np.ndarray:
         """Return stamped copies of uint8 images (N, H, W, 3)."""

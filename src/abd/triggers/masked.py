@@ -29,7 +29,7 @@ NINE_PIXELS = np.array(
 
 @dataclass(frozen=True, eq=False)
 class MaskedTrigger:
-    """x (1 - mask) + pattern: mask (H, W, 3) in 0..1, uint8 pattern (H, W, 3)."""
+    """x (1 - mask) + pattern: mask (H, W, 3) in 0..1, pattern (H, W, 3) in 0..255."""
 
     name: str
     mask: np.ndarray
