@@ -186,6 +186,96 @@ def repacked(weights, change):
     return stream.getvalue()
 
 
+def exported(weights, change=lambda table, members: None):
+    """An archive as torch.export.save writes it, but for the program; changed."""
+    numbers = {torch.float32: 7, torch.int64: 5}
+    table, members = {}, {}
+    for i, (name, tensor) in enumerate(weights.items()):
+        members[f"weight_{i}"] = tensor.contiguous().numpy().tobytes()
+        meta = {
+            "dtype": numbers[tensor.dtype],
+            "sizes": [{"as_int": n} for n in tensor.shape],
+            "strides": [{"as_int": n} for n in tensor.contiguous().stride()],
+            "storage_offset": {"as_int": 0},
+        }
+        entry = {"path_name": f"weight_{i}", "use_pickle": False, "tensor_meta": meta}
+        table[name] = entry
+    change(table, members)
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("e/archive_format", b"pt2")
+        for name, data in members.items():
+            archive.writestr(f"e/data/weights/{name}", data)
+        text = json.dumps({"config": table})
+        archive.writestr("e/data/weights/model_weights_config.json", text)
+    return stream.getvalue()
+
+
+def _meta(key, value):
+    def change(table, members):
+        table["linear.weight"]["tensor_meta"][key] = value
+
+    return change
+
+
+def _entry(key, value):
+    def change(table, members):
+        table["linear.weight"][key] = value
+
+    return change
+
+
+LONG = [{"as_int": 2**20}, {"as_int": 2**20}]
+for _name, _change in {
+    "sizes_beyond": _meta("sizes", LONG),
+    "strides_beyond": _meta("strides", LONG),
+    "sizes_below_zero": _meta("sizes", [{"as_int": -4}, {"as_int": -64}]),
+    "sizes_of_text": _meta("sizes", [{"as_int": "4"}, {"as_int": "64"}]),
+    "symbols": _meta("sizes", [{"as_expr": {"expr_str": "open('evil', 'w')"}}]),
+    "offset_beyond": _meta("storage_offset", {"as_int": 2**40}),
+    "other_numbers": _meta("dtype", 12),
+    "no_meta": _entry("tensor_meta", None),
+    "climbing": _entry("path_name", "../../../evil"),
+    "absent": _entry("path_name", "weight_999"),
+    "lacking": lambda table, members: table.pop("linear.weight"),
+    "a_list": lambda table, members: table.update({"linear.weight": [1]}),
+}.items():
+
+    @of_bytes(f"exported_{_name}", ".pt2")
+    def _(weights, marker, change=_change):
+        return exported(weights, change)
+
+
+@of_bytes("exported_repeating", ".pt2")
+def _(weights, marker):
+    """A number that strides of none repeat a thousand times a million."""
+
+    def change(table, members):
+        meta = table["linear.weight"]["tensor_meta"]
+        meta["sizes"], meta["strides"] = LONG, [{"as_int": 0}] * 2
+
+    return exported(weights, change)
+
+
+@of_bytes("exported_pickle", ".pt2")
+def _(weights, marker):
+    def change(table, members):
+        entry = table["linear.weight"]
+        entry["use_pickle"] = True
+        members[entry["path_name"]] = pickle.dumps(Evil(CALLS["os_system"](marker)), 2)
+
+    return exported(weights, change)
+
+
+@of_bytes("exported_without_a_table", ".pt2")
+def _(weights, marker):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("e/archive_format", b"pt2")
+        archive.writestr("e/data.pkl", pickle.dumps(Evil(CALLS["os_system"](marker)), 2))
+    return stream.getvalue()
+
+
 @of_bytes("compressed_bomb")
 def _(weights, marker):
     def change(members):

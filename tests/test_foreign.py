@@ -13,7 +13,7 @@ from abd.errors import AbdError
 from abd.nets import build_net
 from abd.seeding import torch_stream
 from abd.storage.foreign import read_foreign_net
-from tests.hostile import CORPUS
+from tests.hostile import CORPUS, exported
 
 ROOT = Path(__file__).parents[1]
 MEMORY = 2 * 2**30  # bytes that reading a file may take, a process of torch included
@@ -70,6 +70,7 @@ HONEST = {
     ),
     "double": lambda weights, path: torch.save(double(weights), path),
     "safetensors": save_file,
+    "exported, by hand": lambda weights, path: path.write_bytes(exported(weights)),
 }
 
 
@@ -80,6 +81,16 @@ def test_honest_files_are_read(name, tmp_path):
     HONEST[name](weights, path)
     read = read_foreign_net(path, network()).state_dict()
     assert all(torch.equal(read[k], v) for k, v in weights.items())
+
+
+def test_the_weights_of_an_exported_program_are_read(tmp_path):
+    """As torch itself writes it; its program goes unread."""
+    path, net = tmp_path / "a.pt2", network(1)
+    net.train()(torch.randn(8, 3, 16, 16))  # statistics of its own
+    program = torch.export.export(net.eval(), (torch.zeros(2, 3, 16, 16),))
+    torch.export.save(program, path)
+    read = read_foreign_net(path, network()).state_dict()
+    assert all(torch.equal(read[k], v) for k, v in net.state_dict().items())
 
 
 def test_convert_writes_safetensors_or_says_what_is_wrong(tmp_path, capsys):

@@ -21,6 +21,8 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
+from abd.storage.exported import is_exported, read_exported
+
 ARCHIVE = b"PK\x03\x04"
 SLACK = 256 * 2**20  # bytes that reading takes beside the tensors
 CPU_SECONDS = 300
@@ -39,14 +41,17 @@ def main(source: Path, target: Path, limit: int) -> int:
     try:
         with source.open("rb") as file:
             archived = file.read(len(ARCHIVE)) == ARCHIVE  # as torch tells it
-        if archived:
-            _check_archive(source, limit)
+        exported = archived and _check_archive(source, limit)
         # Whatever else a reader of hostile bytes may raise is one more way to refuse them.
         try:
-            loaded = torch.load(source, map_location="cpu", weights_only=True)
+            if exported:
+                loaded: Any = read_exported(source)
+            else:
+                loaded = torch.load(source, map_location="cpu", weights_only=True)
         except Exception as error:
+            writer = "torch.export.save" if exported else "torch.save"
             raise Refused(
-                f"weights alone, as torch.save writes them, got {_line(error)}"
+                f"weights alone, as {writer} writes them, got {_line(error)}"
             ) from None
         tensors = _checked(_state_dict(loaded), limit)
         plain = {name: t.contiguous().clone() for name, t in tensors.items()}
@@ -76,18 +81,20 @@ def _limit_resources(limit: int) -> None:
         resource.setrlimit(kind, (most, most))
 
 
-def _check_archive(source: Path, limit: int) -> None:
-    """Refuse an archive that `torch.save` would not write."""
+def _check_archive(source: Path, limit: int) -> bool:
+    """Refuse an archive that torch would not write; say if it is an exported program."""
     try:
         with zipfile.ZipFile(source) as archive:
             _check_members(archive.infolist(), limit)
             broken = archive.testzip()
+            exported = broken is None and is_exported(archive)
     except Refused:
         raise
     except Exception as error:
         raise Refused(f"a whole archive, got {_line(error)}") from None
     if broken is not None:
         raise Refused(f"a whole archive, got a wrong checksum of {broken!r}")
+    return exported
 
 
 def _check_members(members: list[zipfile.ZipInfo], limit: int) -> None:
