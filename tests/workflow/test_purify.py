@@ -81,6 +81,39 @@ def test_from_weights_to_a_student_and_a_verdict(workplace):
     assert "Acc on your labelled images" not in (out / "report.html").read_text()
 
 
+GENERATORS = {
+    "zskt": {
+        "surrogate": {"skip": {"zskt": 1}, "warm": {"zskt": 3}},
+        "distill": {"zskt": {"cycles": 5, "batch": 16, "student_steps": 2}},
+        "retrospect": {"rounds": 2, "n_terms": 2, "zskt": {"last": 1}},
+    },
+    "cmi": {
+        "surrogate": {"skip": {"cmi": 1}, "warm": {"cmi": 3}},
+        "distill": {
+            "cmi": {
+                "epochs": 2, "kd_steps": 3, "batch": 16, "bank": 64, "crop_pad": 2,
+                "synthesis": {"images": 32, "steps": 3, "n_negatives": 32, "crop_pad": 2},
+            }
+        },
+        "retrospect": {"rounds": 2, "n_terms": 2, "cmi": {"last": 1}},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("source", GENERATORS)
+def test_a_generator_makes_the_images_where_no_photograph_is_given(source, workplace):
+    settings = {**SETTINGS, **GENERATORS[source]}
+    del settings["patches"]
+    (workplace.folder / "settings.yaml").write_text(yaml.safe_dump(settings))
+    _purify(workplace, "--source", source, "--cores", "2")
+    out = workplace.folder / "clean"
+    assert (out / "student.safetensors").is_file()
+    assert not (out / "work/results/patches").exists()
+    page = (out / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 3 + 1 + 3
+    assert f"<dt>surrogate images</dt><dd>{source}," in page
+
+
 def test_bad_teachers_are_refused_in_one_line(workplace):
     dead = build_net("wrn-10-1", 4, torch_stream(0, "t")).state_dict()
     dead["linear.weight"].zero_()
