@@ -27,6 +27,7 @@ from abd.nets import build_net
 from abd.nets.folding import folded
 from abd.pixels import Normalization, to_pixels
 from abd.poisoning import poison_samples, stamp_test_set
+from abd.purify.calibration import shaping
 from abd.registry import load_object
 from abd.seeding import torch_stream
 from abd.shuffling import draw_trial
@@ -34,9 +35,10 @@ from abd.sources.base import Context
 from abd.stages.load import place, use_numerics
 from abd.stages.patches import cut
 from abd.stages.supervised import make_training
+from abd.stages.verdict import choose, look
 from abd.storage.checkpoints import read_net, write_net
 from abd.storage.files import write_json
-from abd.survival import SearchSettings, score_of, survivors
+from abd.survival import score_of
 from abd.triggers import build_trigger
 
 DATASET, NET, SOURCE = "digits", "wrn-16-2", "ood"
@@ -127,23 +129,18 @@ def cached_images(settings: Settings, net: nn.Module) -> Tensor:
     source = load_object(of.build)(context, {"patches": patches}, **of.arguments())
     rounds = range(settings.surrogate.skip[SOURCE], settings.surrogate.warm[SOURCE])
     images = torch.cat([source.prepare(i)[0] for i in rounds])
-    stream = torch_stream(0, "verdict", "images")
-    return images[
-        torch.randperm(len(images), generator=stream)[: settings.verdict.n_images]
-    ]
+    return choose(images, settings.verdict.model_dump(), 0)
 
 
 def score(net: nn.Module, x: Tensor, settings: Settings) -> float:
     """The score of the verdict, of seed 0."""
     teacher = folded(net.eval().requires_grad_(False))
-    vaccine, own = settings.vaccine, settings.verdict
+    vaccine, own = settings.vaccine, settings.verdict.model_dump()
     trials = [
         draw_trial(teacher, vaccine.n_conv, vaccine.members, torch_stream(0, "vaccine", i))
-        for i in range(own.draws)
+        for i in range(own["draws"])
     ]
-    search = SearchSettings(own.radius, own.steps, own.lr, own.batch, own.init_sigma)
-    stream = torch_stream(0, "verdict", "survivors")
-    return score_of(survivors(teacher, trials, x, search, stream))
+    return score_of(look(teacher, trials, x, own, 0))
 
 
 def main(arguments: list[str]) -> None:
@@ -166,15 +163,7 @@ def main(arguments: list[str]) -> None:
             x = normalization(settings)(cached_images(settings, net))
         rows.append({**asdict(teacher), "score": score(net, x, settings)})
         print(f"{teacher.name}: score {rows[-1]['score']:.3f}", flush=True)
-    about = {
-        "dataset": DATASET,
-        "net": NET,
-        "source": SOURCE,
-        "size": settings.fetch.size,
-        "n_classes": settings.fetch.n_classes,
-        "verdict": settings.verdict.model_dump(),
-        "vaccine": settings.vaccine.model_dump(include={"members", "n_conv"}),
-    }
+    about = {"dataset": DATASET, **shaping(NET, SOURCE, settings)}
     write_json(OUT, {"about": about, "teachers": rows})
     print(f"written: {OUT}")
 

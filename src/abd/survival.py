@@ -19,7 +19,7 @@ from abd.losses import batch_kl
 from abd.shuffling import Permutations, ShuffledTeacher
 
 Logits = Callable[[Tensor], Tensor]
-CHUNK = 256
+CHUNK = 256  # images that are looked at together
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from abd.config.schema import Settings
 
 FILE = "calibration.json"
 RARE = 0.1  # of the clean teachers: a score that no more of them reach is a sign
@@ -42,6 +45,18 @@ class Calibration:
     def fits(self, looked_at: Mapping[str, Any]) -> bool:
         """Whether these teachers were like this one, and looked at like it."""
         return all(self.about[key] == value for key, value in looked_at.items())
+
+
+def shaping(net: str, source: str, settings: Settings) -> dict[str, Any]:
+    """Say what shapes a score besides the teacher's weights."""
+    return {
+        "net": net,
+        "source": source,
+        "size": settings.fetch.size,
+        "n_classes": settings.fetch.n_classes,
+        "verdict": settings.verdict.model_dump(),
+        "vaccine": settings.vaccine.model_dump(include={"members", "n_conv"}),
+    }
 
 
 def read_calibration() -> Calibration:

@@ -11,6 +11,7 @@ from abd.config.paths import student_path
 from abd.errors import printable
 from abd.nets import build_net
 from abd.pixels import Normalization
+from abd.purify.calibration import shaping
 from abd.purify.labelled import Known, read_labelled
 from abd.purify.options import NAME, Options
 from abd.purify.verdict import About, write_verdict
@@ -48,14 +49,7 @@ def export(work: Path, options: Options, plan: Plan) -> tuple[str, list[Path]]:
         std=settings.fetch.std,
         budget=options.budget,
         seed=options.seed,
-        looked_at={
-            "net": cell.teacher,
-            "source": cell.source,
-            "size": options.size,
-            "n_classes": options.classes,
-            "verdict": settings.verdict.model_dump(),
-            "vaccine": settings.vaccine.model_dump(include={"members", "n_conv"}),
-        },
+        looked_at=shaping(cell.teacher, cell.source, settings),
         known=_known(work, options, plan),
         suspected=_suspected(options),
     )

@@ -6,7 +6,7 @@ written as it was found; what it means is said where it is shown (`abd.purify.ve
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -19,15 +19,14 @@ from abd.nets import build_net
 from abd.pixels import Normalization
 from abd.retrospection import RetrospectionSettings, SelfRetrospection
 from abd.seeding import torch_stream
+from abd.shuffling import Permutations
 from abd.stages.distilling import draw, load_teacher
 from abd.stages.job import Job
 from abd.stages.load import normalization, place, use_numerics
 from abd.storage.arrays import read_arrays, write_arrays
 from abd.storage.checkpoints import read_net, read_tensors
 from abd.storage.files import read_json, write_json
-from abd.survival import SearchSettings, moved_to, score_of, survivors
-
-BATCH = 256
+from abd.survival import CHUNK, Moved, SearchSettings, moved_to, score_of, survivors
 
 
 def run(job: Job) -> None:
@@ -37,13 +36,10 @@ def run(job: Job) -> None:
     normalize = normalization(job)
     teacher = load_teacher(job, device)
     cache, _ = read_tensors(job.inputs["cache"])
-    stream = torch_stream(config["seed"], "verdict", "images")
-    chosen = torch.randperm(len(cache["images"]), generator=stream)[: settings["n_images"]]
-    x = _inputs(cache["images"][chosen], normalize, device)
+    seed = config["seed"]
+    x = _inputs(choose(cache["images"], settings, seed), normalize, device)
     trials = [draw(job, teacher, trial) for trial in range(settings["draws"])]
-    search = SearchSettings(**{f.name: settings[f.name] for f in fields(SearchSettings)})
-    stream = torch_stream(config["seed"], "verdict", "survivors")
-    moved = survivors(teacher, trials, x, search, stream)
+    moved = look(teacher, trials, x, settings, seed)
     nets = {
         "teacher": teacher,
         "undefended": _student(job, "plain", device),
@@ -88,6 +84,25 @@ def run(job: Job) -> None:
     )
 
 
+def choose(images: Tensor, settings: Mapping[str, Any], seed: int) -> Tensor:
+    """Of the cached images (N, 3, H, W) those that a verdict looks at."""
+    stream = torch_stream(seed, "verdict", "images")
+    return images[torch.randperm(len(images), generator=stream)[: settings["n_images"]]]
+
+
+def look(
+    teacher: nn.Module,
+    trials: Sequence[Sequence[Permutations]],
+    x: Tensor,
+    settings: Mapping[str, Any],
+    seed: int,
+) -> list[Moved]:
+    """Look for the pictures whose divergences make the score, by the section `verdict`."""
+    search = SearchSettings(**{f.name: settings[f.name] for f in fields(SearchSettings)})
+    stream = torch_stream(seed, "verdict", "survivors")
+    return survivors(teacher, trials, x, search, stream)
+
+
 def _student(job: Job, name: str, device: torch.device) -> nn.Module:
     config = job.config
     net = build_net(config["student_net"], config["images"]["n_classes"])
@@ -103,7 +118,7 @@ def _inputs(images: Tensor, normalize: Normalization, device: torch.device) -> T
 
 @torch.no_grad()
 def _answers(net: nn.Module, x: Tensor) -> Tensor:
-    return torch.cat([net(part).argmax(dim=1) for part in x.split(BATCH)])
+    return torch.cat([net(part).argmax(dim=1) for part in x.split(CHUNK)])
 
 
 def _retrospected(
@@ -117,7 +132,7 @@ def _retrospected(
     settings = RetrospectionSettings(**config["retrospection"])
     stream = torch_stream(config["seed"], "verdict", "retrospection")
     own = SelfRetrospection(replace(settings, perturb="student"), teacher)
-    delta = own.perturbation(net, x[:BATCH], stream)
+    delta = own.perturbation(net, x[:CHUNK], stream)
     after = _answers(net, x + delta)
     counts = torch.bincount(after[after != said], minlength=config["images"]["n_classes"])
     shares = (counts / len(x)).tolist()

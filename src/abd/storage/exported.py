@@ -1,7 +1,7 @@
 """The weights of a program of `torch.export.save`; the program itself is never read.
 
-torch's own reader evaluates text of the file. In the format of now the weights lie beside the
-program as plain bytes, and a table in JSON says what they are; that is all that is read.
+torch's own reader evaluates text of the file. The weights lie beside the program as plain
+bytes, and a table in JSON says what they are; nothing else is read.
 """
 
 from __future__ import annotations
