@@ -1,6 +1,7 @@
 """Weights from anyone: hostile files are refused in a line, honest ones are read."""
 
 import ast
+import re
 import resource
 from pathlib import Path
 
@@ -106,27 +107,59 @@ def test_convert_writes_safetensors_or_says_what_is_wrong(tmp_path, capsys):
     assert all(torch.equal(t, weights[k]) for k, t in load_file(out).items())
 
 
-UNSAFE_MODULES = {"pickle", "cPickle", "dill", "joblib", "cloudpickle", "marshal", "shelve"}
+UNSAFE_MODULES = {
+    "pickle", "_pickle", "cPickle", "dill", "joblib", "cloudpickle", "marshal", "shelve",
+}  # fmt: skip
+# Loaders of torch that run what they load, whatever they are told.
+UNSAFE_PARTS = {"load", "jit", "export", "hub", "package"}
+UNSAFE_CALLS = {"eval", "exec", "load", "yaml.load", "yaml.full_load", "yaml.unsafe_load"}
+SAFE_OPTIONS = {"weights_only": True, "allow_pickle": False}
 
 
 def unsafe(tree):
     """Where a module could run what a file holds."""
+    checked = {
+        id(node.func)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and "weights_only=True" in ast.unparse(node)
+    }
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (a.name for a in node.names if a.name in UNSAFE_MODULES)
-        elif isinstance(node, ast.ImportFrom) and node.module in UNSAFE_MODULES:
-            yield node.module
-        elif isinstance(node, ast.keyword) and isinstance(node.value, ast.Constant):
-            if (node.arg, node.value.value) in (
-                ("allow_pickle", True),
-                ("weights_only", False),
-            ):
-                yield f"{node.arg}={node.value.value}"
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("torch.load"):
-            if "weights_only=True" not in ast.unparse(node):
+            yield from (a.asname for a in node.names if a.asname and a.name == "torch")
+        elif isinstance(node, ast.ImportFrom):
+            if node.module in UNSAFE_MODULES:
+                yield node.module
+            if node.module == "torch":
+                yield from (a.name for a in node.names if a.name in UNSAFE_PARTS)
+        elif isinstance(node, ast.keyword) and node.arg in SAFE_OPTIONS:
+            if ast.unparse(node.value) != str(SAFE_OPTIONS[node.arg]):
                 yield ast.unparse(node)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("eval", "exec"):
-            yield ast.unparse(node)
+        elif isinstance(node, ast.Attribute):
+            name = ast.unparse(node)
+            if (
+                name in {f"torch.{part}" for part in UNSAFE_PARTS}
+                and id(node) not in checked
+            ):
+                yield name
+        elif isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            if name in UNSAFE_CALLS or name.endswith(".read_pickle"):
+                yield name
+
+
+UNSAFE = [
+    "import pickle", "from dill import loads", "import _pickle", "torch.load(p)",
+    "from torch import load; load(p)", "import torch as t; t.load(p)",
+    "f = torch.load; f(p)", "torch.load(p, weights_only=safe)", "torch.jit.load(p)",
+    "torch.export.load(p)", "torch.hub.load_state_dict_from_url(u)",
+    "np.load(p, allow_pickle=flag)", "yaml.unsafe_load(p)", "pd.read_pickle(p)", "eval(t)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("code", UNSAFE)
+def test_the_search_finds_what_it_looks_for(code):
+    assert list(unsafe(ast.parse(code)))
 
 
 def test_no_code_of_ours_falls_back_to_unsafe_loading():
@@ -137,4 +170,5 @@ def test_no_code_of_ours_falls_back_to_unsafe_loading():
             assert not found, (path, found)
             read += 1
     assert read > 100
-    assert list(unsafe(ast.parse("torch.load(p)"))), "the search finds what it looks for"
+    for path in (ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")):
+        assert not re.search(r"pickle|torch|eval\(|exec\(", path.read_text()), path

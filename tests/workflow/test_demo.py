@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+import yaml
 
 from abd.config import load_plan
 from abd.config.stage_jobs import stage_files
@@ -138,15 +139,21 @@ def test_an_edit_plans_what_it_concerns(copied, changes, jobs):
     assert copied.planned() == jobs
 
 
-def test_adding_a_seed_plans_that_seed_alone(copied):
-    path = copied.folder / "params.yaml"
-    path.write_text(
-        path.read_text().replace("seeds:\n      - 0", "seeds:\n      - 0\n      - 1")
-    )
+@pytest.mark.parametrize(
+    ("key", "added", "jobs"),
+    [
+        ("seeds", 1, {"surrogate": 1, "distill_plain": 1, "evaluate": 2}),
+        ("triggers", "blend", {"poison": 1, "teacher": 1, "surrogate": 1, "evaluate": 2}),
+    ],
+)
+def test_an_added_seed_or_trigger_plans_itself_alone(copied, key, added, jobs):
+    grids = yaml.safe_load((copied.folder / "params.yaml").read_text())["experiments"]
+    (grid,) = grids["demo"]["grids"]
+    copied.edit({"experiments": {"demo": {"grids": [{**grid, key: [*grid[key], added]}]}}})
     planned = copied.planned()
-    assert planned["surrogate"] == planned["distill_plain"] == 1
-    assert planned["evaluate"] == 2
-    assert not {"fetch", "patches", "poison", "teacher"} & planned.keys()
+    assert {rule: planned[rule] for rule in jobs} == jobs
+    old = {"fetch", "patches", "poison", "teacher"} - jobs.keys()
+    assert not old & planned.keys()
 
 
 def test_comments_and_touches_plan_nothing(copied):
@@ -248,6 +255,17 @@ def test_a_server_that_is_away_loses_nothing(copied):
     assert done.returncode == 1
     assert "nothing is lost" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_run_goes_on_without_its_server(copied):
+    """Jobs wait for nobody; what they made is sent when there is somebody again."""
+    copied.edit({"retrospect": {"rounds": 3}})
+    done = copied.snakemake(
+        MLFLOW_TRACKING_URI="http://127.0.0.1:9", MLFLOW_HTTP_REQUEST_MAX_RETRIES="0"
+    )
+    assert "nothing is lost" in done.stderr
+    assert copied.planned() == {}
+    assert "3 run(s) sent" in copied.run("abd", "track", "sync").stdout
 
 
 def test_show_prints_the_table(finished):

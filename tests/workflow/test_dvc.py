@@ -4,6 +4,8 @@ to a remote, to another clone and to another commit, and is known there."""
 import csv
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 
 import pytest
 import yaml
@@ -56,6 +58,9 @@ def test_repro_runs_what_an_edit_concerns(versioned):
     record = json.loads((versioned.folder / SR).with_name("record.json").read_text())
     assert record["planned"]["commit"] == f"{head}-dirty", "params.yaml was edited"
     assert "up to date" in versioned.run("dvc", "status").stdout
+    with closing(sqlite3.connect(versioned.folder / "mlflow.db")) as store:
+        tag = "SELECT value FROM tags WHERE key = 'mlflow.source.git.commit'"
+        assert head in {commit.removesuffix("-dirty") for (commit,) in store.execute(tag)}
 
     params = json.loads(versioned.run("dvc", "params", "diff", "--json").stdout)
     edited = params["params.yaml"]["retrospect.rounds"]
@@ -110,8 +115,10 @@ def test_an_experiment_of_dvc(versioned):
     done = versioned.run("dvc", "exp", "run", "-S", "retrospect.rounds=3")
     assert _started(done) == {"retrospect_abd", "evaluate", *REPORT}
     table = versioned.run("dvc", "exp", "show", "--csv").stdout
-    rounds = {row["retrospect.rounds"] for row in csv.DictReader(table.splitlines())}
-    assert rounds == {"2", "3"}
+    rows = list(csv.DictReader(table.splitlines()))
+    assert {row["retrospect.rounds"] for row in rows} == {"2", "3"}
+    (asr,) = [name for name in rows[0] if name.endswith("/abd.asr")]
+    assert all(0 <= float(row[asr]) <= 1 for row in rows)
 
 
 @pytest.mark.parametrize(

@@ -227,6 +227,33 @@ def test_a_stopped_stage_goes_on_with_the_same_bits(stage, kind, status, tmp_pat
     )
 
 
+@pytest.mark.usefixtures("inside")
+@pytest.mark.parametrize("stage", ["teacher", "distill"])
+def test_where_a_checkpoint_is_torn_the_one_before_serves(stage, tmp_path):
+    folder, work = tmp_path / "again", tmp_path / "again" / "work"
+    environment = {**os.environ, "ABD_CHECKPOINT_SECONDS": "0"}
+    with (tmp_path / "log").open("w") as file:
+        running = subprocess.Popen(_command(stage, folder), stderr=file, env=environment)
+        while not (work / "checkpoint-before.safetensors").exists():
+            assert running.poll() is None
+            time.sleep(0.005)
+        running.kill()
+        running.wait(60)
+    latest, before = (work / f"checkpoint{x}.safetensors" for x in ("", "-before"))
+    if not latest.exists():  # killed between two renames
+        latest.write_bytes(before.read_bytes())
+    data = latest.read_bytes()
+    latest.write_bytes(data[: len(data) // 2])
+    again = subprocess.run(
+        _command(stage, folder), capture_output=True, text=True, check=True
+    )
+    (line,) = [said for said in again.stderr.splitlines() if "discarded" in said]
+    assert "checkpoint.safetensors" in line
+    assert "going on from the working checkpoint" in again.stderr
+    made = {p.name: sha256(p) for p in folder.iterdir() if p.name in _made(stage)}
+    assert made == _made(stage)
+
+
 LIMITED = """
 import resource, sys
 import abd.stages.distill, abd.stages.watch

@@ -58,6 +58,7 @@ def make_plots(
             "Over training",
             "Attack success (top) and clean accuracy (bottom) while the student learns; "
             "of several seeds the mean, in a band of one standard deviation. "
+            "Where no vaccine was found ABD is SR, and one curve covers the other. "
             "Only the monitor looks at test data; nothing learns from it.",
             figures.curves(cells),
         ),

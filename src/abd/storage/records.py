@@ -1,7 +1,7 @@
 """Provenance: what made each artifact, and whether it still is what was made.
 
 Every stage leaves a `record.json` beside its outputs: the sha256 of its inputs and
-outputs, its slice of the params, the digest of its code, and versions. A stage that
+outputs, its slice of the params, the digest of its code, versions and device. A stage that
 reads an artifact compares it with the record first. A record holds a sha256 of the rest
 of it.
 """
@@ -18,6 +18,7 @@ from typing import Any
 from abd import __version__
 from abd.errors import AbdError
 from abd.storage.files import json_text, read_json, sha256, write_json
+from abd.storage.machine import device_name
 
 NAME = "record.json"
 PACKAGES = ("numpy", "torch", "torchvision")
@@ -45,8 +46,11 @@ def write_record(
     what its run was planned from: the commit, and the digest of params.yaml. `key` is the
     job's own (`abd.stages.job.Job`).
     """
+    files = [*inputs.items(), *outputs.items()]
+    device = config.get("numerics", {}).get("device", "cpu")
     record = {
         "stage": stage,
+        "command": ["abd", stage, *(f"--{k}={v}" for k, v in files)],
         "config": config,
         "code": code,
         "facts": facts,
@@ -59,7 +63,7 @@ def write_record(
             "python": platform.python_version(),
             **{name: version(name) for name in PACKAGES},
         },
-        "machine": platform.machine(),
+        "device": device_name(device),
     }
     record["sha256"] = _digest(record)
     for folder in {path.parent for path in outputs.values()}:
