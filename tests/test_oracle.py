@@ -78,6 +78,16 @@ def test_a_rule_that_is_right_costs_nothing():
     )
 
 
+def test_where_the_rule_is_another_defense_the_rule_is_named():
+    cells = [
+        _measured("none", [(20, 0.8, 0.9)]),
+        _measured("sr", [(20, 0.7, 0.1)]),
+        _measured("abd", [(20, 0.7, 0.1)]),
+    ]
+    (row,) = make_prices(cells).rows
+    assert row[4:6] == row[7:9] == ("ABD", "0.0")
+
+
 def test_each_seed_has_its_own_oracle():
     cells = [
         _measured("none", [(20, 0.6, 0.1)]),

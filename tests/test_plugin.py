@@ -95,3 +95,43 @@ def test_wrong_constants_are_named(teacher):
         SelfRetrospection(teacher, rouns=3)
     with pytest.raises(ValueError, match="n_conv: expected 1 to"):
         ShufflingVaccine(teacher, n_conv=99)
+
+
+@pytest.mark.parametrize(
+    "constants",
+    [
+        {"perturb": "studnet"},
+        {"reduction": "sum"},
+        {"bn": "none"},
+        {"portion": 7},
+        {"rho": 1},
+    ],
+)
+def test_constants_that_are_none_are_refused(teacher, constants):
+    (name,) = constants
+    with pytest.raises(ValueError, match=f"expected.*got|{name}: expected"):
+        SelfRetrospection(teacher, **constants)
+
+
+def test_a_teacher_that_would_change_is_refused(teacher, x):
+    learning = copy.deepcopy(teacher).train()
+    for make in (SelfRetrospection, ShufflingVaccine):
+        with pytest.raises(
+            ValueError, match=r"call teacher.eval\(\).requires_grad_\(False\)"
+        ):
+            make(learning)
+    with pytest.raises(ValueError, match="frozen"):
+        ShufflingVaccine.search(learning, [x])
+
+
+def test_a_search_without_images_or_trials_is_refused(teacher, x):
+    with pytest.raises(ValueError, match="batches: expected"):
+        ShufflingVaccine.search(teacher, [])
+    with pytest.raises(ValueError, match="trials: expected at least 1"):
+        ShufflingVaccine.search(teacher, [x], trials=0)
+
+
+def test_a_student_that_partly_learns_is_refused(teacher, student, x):
+    student.train().linear.bias.requires_grad_(False)
+    with pytest.raises(ValueError, match=r"student: expected.*linear\.bias"):
+        SelfRetrospection(teacher).add_gradients(student, x, step=0)

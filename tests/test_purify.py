@@ -73,6 +73,8 @@ def test_numbers_normalise(options):
     [
         ({"teacher": Path("none.pt")}, "none.pt: expected a file of weights, got none"),
         ({"size": 8}, "--size: expected 16 to 224, got 8"),
+        ({"classes": 1}, "--classes: expected 2 to 1000000, got 1"),
+        ({"classes": 10**9}, "--classes: expected 2 to 1000000, got 1000000000"),
         (
             {"normalize": "imagenot"},
             "--normalize: expected one of .*cifar10.*, or mean/std",
@@ -98,7 +100,6 @@ def test_options_that_are_none_are_named(options, changes, message):
     [
         ({"arch": "wrn-17-2"}, "--arch: network: expected"),
         ({"images": ["nowhere.jpg"]}, "--image: expected china or flower, or a file"),
-        ({"classes": 1}, "--classes: expected"),
         ({"budget": 0.0}, "--budget: expected"),
         ({"device": "tpu"}, "--device: expected"),
         ({"threads": 0}, "--threads: expected"),
@@ -118,7 +119,9 @@ def test_of_settings_it_names_the_key(options):
     own = {"retrospect": {"rounds": -1}}
     with pytest.raises(AbdError) as caught, in_options():
         make_plan(params_of(options, STUDY, own))
-    assert str(caught.value).endswith("got -1 (a key of params.yaml: --settings)")
+    assert str(caught.value).endswith(
+        "got -1 (a key of params.yaml: --settings, or --budget where rounds are few)"
+    )
 
 
 @pytest.mark.parametrize("body", ["raise ValueError('no such\\ndepth')", "sys.exit(3)"])

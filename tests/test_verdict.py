@@ -4,12 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 from sklearn.metrics import roc_auc_score
 
-from abd.purify.calibration import Calibration, read_calibration
+from abd.config import load_params, load_plan, make_plan
+from abd.config.sections import merge
+from abd.purify.calibration import Calibration, read_calibration, shaping
 from abd.purify.labelled import Known
-from abd.purify.sentences import say_of_student, say_price, sum_up
+from abd.purify.sentences import say_end, say_of_student, say_price, sum_up
 
 ROOT = Path(__file__).parents[1]
 LOOKED_AT = {"net": "wrn-16-2", "source": "ood", "size": 16, "verdict": {"draws": 4}}
@@ -50,7 +51,9 @@ def test_a_vaccine_is_a_sign_whatever_the_score():
 )
 def test_of_other_teachers_it_says_that_nobody_has_measured(changes):
     other = {**LOOKED_AT, **changes}
-    assert "nobody has measured" in sum_up(_found(1.5), KNOWN, other)
+    said = sum_up(_found(1.5), KNOWN, other)
+    assert "nobody has measured" in said
+    assert not said.startswith("A sign")
     assert "nobody has measured" not in sum_up(_found(1.5), KNOWN, LOOKED_AT)
 
 
@@ -58,19 +61,55 @@ def test_a_score_that_is_none_is_no_sign():
     assert not KNOWN.is_sign(float("nan"))
 
 
-def _flips(undefended, purified):
-    found = {"undefended": {"flipped_to": undefended}, "purified": {"flipped_to": purified}}
-    return {"n_images": 500, "perturbations": found}
+def _found_in_students(undefended, purified):
+    found = {
+        "undefended": {"flipped_to": undefended, "norm": 1.5},
+        "purified": {"flipped_to": purified, "norm": 0.4},
+    }
+    return {"n_judged": 500, "perturbations": found}
 
 
 def test_of_the_student_it_says_what_is_left_and_how_sure_that_is():
-    said = say_of_student(_flips([0.0, 0.8], [0.1, 0.0]))
+    said = say_of_student(_found_in_students([0.0, 0.8], [0.1, 0.0]))
     assert said.startswith(
         "The picture that self-retrospection finds in the purified student flips 10 % of "
-        "the images (95 %: 8 to 13) to class 0; in the undefended one its own flips 80 % to "
-        "class 1."
+        "the images to class 0 at 0.40 (95 %: 8 to 13); in the undefended one its own flips "
+        "80 % of the images to class 1 at 1.50."
     )
     assert "clean" not in said
+
+
+def test_of_a_student_that_nothing_moves_it_names_no_class():
+    said = say_of_student(_found_in_students([0.0, 0.0], [0.0, 0.0]))
+    assert "class" not in said
+
+
+FREE = {"rule": "data_free", "drop": None, "n_labelled": None}
+
+
+@pytest.mark.parametrize(
+    ("decision", "said"),
+    [
+        ({**FREE, "found": True, "outcome": "sv"}, "By the rule that needs no data, a vac"),
+        ({**FREE, "found": False, "outcome": "sr"}, "By the rule that needs no data, no v"),
+        (
+            {
+                "rule": "paper",
+                "found": True,
+                "outcome": "sr",
+                "drop": 0.125,
+                "n_labelled": 80,
+            },
+            "on 80 labelled images the vaccine costs 12.5 points of accuracy.",
+        ),
+        (
+            {**FREE, "rule": "paper", "found": False, "outcome": "sr"},
+            "By the paper's rule, no vaccine was found",
+        ),
+    ],
+)
+def test_it_says_which_rule_decided(decision, said):
+    assert said in say_end(decision)
 
 
 @pytest.mark.parametrize(
@@ -90,10 +129,29 @@ def test_the_price_of_not_knowing_is_said_where_a_trigger_is_suspected(
 
 
 def test_the_settings_are_those_that_were_calibrated():
-    study = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
-    about = read_calibration().about
-    assert about["verdict"] == study["verdict"]
-    assert about["vaccine"] == {k: study["vaccine"][k] for k in ("members", "n_conv")}
+    settings = load_plan(ROOT / "params.yaml").settings["digits"]
+    known = read_calibration()
+    assert known.fits(shaping("wrn-16-2", "ood", settings))
+    shown = settings.verdict.model_copy(update={"n_shown": 8})
+    assert known.fits(
+        shaping("wrn-16-2", "ood", settings.model_copy(update={"verdict": shown}))
+    )
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"patches": {"photos": ["flower"]}},
+        {"patches": {"recipe": {"square": 0.9}}},
+        {"distill": {"by_dataset": {"digits": {"ood": {"crop_pad": 0}}}}},
+        {"fetch": {"by_dataset": {"digits": {"mean": [0.5, 0.5, 0.5]}}}},
+        {"verdict": {"draws": 2}},
+    ],
+)
+def test_other_images_and_settings_were_not_calibrated(own):
+    params = merge(load_params(ROOT / "params.yaml"), own)
+    settings = make_plan(params).settings["digits"]
+    assert not read_calibration().fits(shaping("wrn-16-2", "ood", settings))
 
 
 def test_the_documentation_has_the_calibration_s_figures():

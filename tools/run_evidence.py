@@ -69,7 +69,7 @@ def main(arguments: list[str]) -> int:
     status = run_in_foreground(["snakemake", *local, "--", *parts])
     for part, page in pages.items():
         if page.is_file():
-            keep(part, page, settings)
+            keep(part, page, settings, KEPT / "_".join(filter(None, (part, asked.on))))
     return status
 
 
@@ -78,9 +78,8 @@ def _refuse(message: str) -> int:
     return 1
 
 
-def keep(part: str, page: Path, settings: dict[str, object]) -> None:
-    """Copy what the finished experiment `part` shows into its folder."""
-    folder = KEPT / part
+def keep(part: str, page: Path, settings: dict[str, object], folder: Path) -> None:
+    """Copy what the finished experiment `part` shows into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     params = merge(load_params(Path("params.yaml")), {**settings, "run": [part]})
     merged = Path("work", f"{part}.yaml")

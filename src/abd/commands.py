@@ -13,7 +13,6 @@ from abd.storage.files import remove_unfinished
 if TYPE_CHECKING:  # the command starts without what only some of it needs
     from abd.config import Plan
 
-MOST_CLASSES = 10**6
 MENDS = {
     "damaged": "make a damaged file anew with snakemake -R FILE -- FILE",
     "missing": "snakemake makes anew what is missing",
@@ -76,11 +75,11 @@ def show(arguments: argparse.Namespace) -> None:
 def convert(arguments: argparse.Namespace) -> None:
     """Turn weights that nobody vouches for into safetensors."""
     from abd.nets import build_net
+    from abd.nets.names import check_classes
     from abd.storage.checkpoints import write_net
     from abd.storage.foreign import read_foreign_net
 
-    if not 2 <= arguments.classes <= MOST_CLASSES:
-        raise AbdError(f"--classes: expected 2 to {MOST_CLASSES}, got {arguments.classes}")
+    check_classes(arguments.classes)
     net = build_net(arguments.net, arguments.classes)
     write_net(arguments.out, read_foreign_net(arguments.file, net))
     n_weights = sum(tensor.numel() for tensor in net.state_dict().values())

@@ -53,12 +53,14 @@ class ShufflingVaccine:
 
     teacher: any module with convolutions, frozen and in eval mode; inputs are what it
     takes, (B, 3, H, W). n_conv: of its last convolutions, how many are shuffled; members:
-    of the ensemble. Raises ValueError where the teacher has fewer convolutions.
+    of the ensemble. Raises ValueError where the teacher has fewer convolutions, or is in
+    train mode.
     """
 
     def __init__(
         self, teacher: nn.Module, *, n_conv: int = 5, members: int = 3, seed: int = 0
     ) -> None:
+        _check_teacher(teacher)
         trial = draw_trial(teacher, n_conv, members, torch_stream(seed, "vaccine", 0))
         self._ensemble = ShuffledTeacher(teacher, trial)
 
@@ -77,8 +79,15 @@ class ShufflingVaccine:
         """The first draw whose score has a heavy lower tail (section 6.5); None without it.
 
         batches: surrogate inputs (B, 3, H, W), some thousand in all. threshold: the share
-        of them that must lie more than three deviations below the mean.
+        of them that must lie more than three deviations below the mean. Raises ValueError
+        as the constructor, and where there is no trial or no batch.
         """
+        _check_teacher(teacher)
+        if trials < 1:
+            raise ValueError(f"trials: expected at least 1, got {trials}")
+        batches = list(batches)
+        if not any(len(x) for x in batches):
+            raise ValueError("batches: expected surrogate inputs, got none")
         drawn = [
             draw_trial(teacher, n_conv, members, torch_stream(seed, "vaccine", trial))
             for trial in range(trials)
@@ -119,10 +128,11 @@ class SelfRetrospection:
 
     teacher: frozen, in eval mode. `constants` are those of
     `abd.retrospection.RetrospectionSettings`; those left out are the study's for ZSKT.
-    Raises ValueError for a name that is none.
+    Raises ValueError for a name or a value that is none, or a teacher in train mode.
     """
 
     def __init__(self, teacher: nn.Module, *, seed: int = 0, **constants: Any) -> None:
+        _check_teacher(teacher)
         known = [field.name for field in fields(RetrospectionSettings)]
         if unknown := constants.keys() - set(known):
             raise ValueError(
@@ -138,11 +148,28 @@ class SelfRetrospection:
         Call it between `loss.backward()` and the optimizer's step, the student in train
         mode, in the last rounds of a distillation. Its draws are those of `step`, so that a
         loop that was stopped goes on as if it had not been. Of BatchNorm's running
-        statistics it moves what `bn` says.
+        statistics it moves what `bn` says. Raises ValueError where the student has
+        parameters that do not learn.
         """
+        if frozen := [
+            name for name, p in student.named_parameters() if not p.requires_grad
+        ]:
+            raise ValueError(
+                f"student: expected parameters that all require gradients, got "
+                f"{len(frozen)} that do not: {frozen[0]}, ..."
+            )
         stream = torch_stream(self._seed, "retrospection", step)
         gradients = self._step(student, x, stream)
         for parameter, gradient in zip(student.parameters(), gradients, strict=True):
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
             parameter.grad += gradient
+
+
+def _check_teacher(teacher: nn.Module) -> None:
+    """ValueError where looking at a teacher would change it, or what it answers."""
+    if teacher.training or any(p.requires_grad for p in teacher.parameters()):
+        raise ValueError(
+            "teacher: expected one that is frozen and in eval mode; call "
+            "teacher.eval().requires_grad_(False)"
+        )

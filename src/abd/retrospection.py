@@ -20,6 +20,12 @@ from abd.hypergradient import hypergradient
 from abd.losses import batch_kl, mean_kl
 from abd.second_order import quick_second_order
 
+WORDS = {
+    "perturb": ("student", "teacher"),
+    "reduction": ("mean", "batch"),
+    "bn": ("reference", "outer", "clean"),
+}
+
 
 @dataclass(frozen=True)
 class RetrospectionSettings:
@@ -53,6 +59,14 @@ class RetrospectionSettings:
     reduction: str
     detach: bool
     bn: str
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a word that is none of those above, or a share beyond 1."""
+        for name, known in WORDS.items():
+            if (got := getattr(self, name)) not in known:
+                raise ValueError(f"{name}: expected {' or '.join(known)}, got {got!r}")
+        if not 0 < self.portion <= 1:
+            raise ValueError(f"portion: expected a share, 0 to 1, got {self.portion}")
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import threading
+from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -13,12 +14,14 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
+    Task,
     TaskID,
     TextColumn,
-    TimeElapsedColumn,
 )
 from rich.table import Column
+from rich.text import Text
 
 PROGRESS = re.compile(r"^progress (\d+)/(\d+)(.*)$", re.MULTILINE)
 TAIL = 4096  # bytes of a log that are looked at
@@ -84,6 +87,20 @@ class Lines:
         """Do nothing."""
 
 
+class TimeLeft(ProgressColumn):
+    """How long a job still takes, as its rounds went so far; of the run, how long it ran.
+
+    Jobs differ too much for their number to say what the rest of a run takes.
+    """
+
+    def render(self, task: Task) -> Text:
+        """Say it in hours, minutes and seconds."""
+        left = None if task.fields["whole"] else task.time_remaining
+        seconds = task.elapsed if left is None else left
+        time = str(timedelta(seconds=int(seconds or 0)))
+        return Text(time if left is None else f"{time} left", style="progress.elapsed")
+
+
 def _cut() -> Column:
     """A column that takes half of the room left, and is cut to it."""
     return Column(ratio=1, no_wrap=True, overflow="ellipsis")
@@ -100,7 +117,7 @@ class Bars:
             TextColumn("{task.description}", table_column=_cut()),
             BarColumn(bar_width=None, table_column=Column(width=BAR)),
             MofNCompleteColumn(table_column=Column(no_wrap=True, justify="right")),
-            TimeElapsedColumn(table_column=Column(no_wrap=True)),
+            TimeLeft(table_column=Column(no_wrap=True)),
             TextColumn("{task.fields[note]}", table_column=_cut()),
             console=self.console,
             expand=True,
@@ -118,7 +135,7 @@ class Bars:
     def total(self, n_jobs: int) -> None:
         """Start the display."""
         if self.run is None and n_jobs:
-            self.run = self.bars.add_task("all jobs", total=n_jobs, note="")
+            self.run = self.bars.add_task("all jobs", total=n_jobs, note="", whole=True)
             self.bars.start()
             threading.Thread(target=self._follow, daemon=True).start()
 
@@ -126,7 +143,7 @@ class Bars:
         """Add a bar; a rule without a log gets none."""
         with self.lock:
             if job not in self.jobs and log is not None:
-                task = self.bars.add_task(f" {brief}", total=None, note="")
+                task = self.bars.add_task(f" {brief}", total=None, note="", whole=False)
                 self.jobs[job] = (task, label, log)
 
     def end(self, job: int, seconds: float | None) -> None:

@@ -42,6 +42,14 @@ def test_keeps_table_records_figures_and_seconds(settled):
     assert made["seconds"]["teacher/digits/badnet_sq/wrn-10-1-t0"] > 0
 
 
+def test_what_ran_elsewhere_has_a_folder_of_its_own(settled):
+    folder = settled.folder / "reports/evidence"
+    (folder / "cpu.yaml").write_text("numerics:\n  device: cpu\n")
+    settled.run(*COMMAND, "--on", "cpu", "part")
+    assert (folder / "part_cpu/table.md").is_file()
+    assert not (folder / "part").exists()
+
+
 def test_refuses_in_one_line_what_it_cannot_run(settled):
     unknown = settled.run(*COMMAND, "prat", check=False)
     assert unknown.returncode == 1

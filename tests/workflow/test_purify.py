@@ -111,7 +111,7 @@ def test_a_generator_makes_the_images_where_no_photograph_is_given(source, workp
     assert not (out / "work/results/patches").exists()
     page = (out / "report.html").read_text()
     assert page.count("data:image/png;base64,") == 3 + 1 + 3
-    assert f"<dt>surrogate images</dt><dd>{source}," in page
+    assert f"<dt>surrogate images</dt><dd>{source}</dd>" in page
 
 
 def test_bad_teachers_are_refused_in_one_line(workplace):
@@ -174,7 +174,7 @@ def test_asked_to_end_it_ends_and_says_so(workplace):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--cores", "0"], "expected at least 1, got 0"),
+        (["--cores", "0"], "expected a number, at least 1, got 0"),
         (["--out", ""], "expected a folder, got nothing"),
         (["--profile", "x" * 300], "--profile: expected a folder with a config.yaml"),
         (["--image", "{x}.png"], "expected a path without { and }"),
@@ -186,6 +186,7 @@ def test_asked_to_end_it_ends_and_says_so(workplace):
 )
 def test_what_is_given_is_looked_into_before_anything_starts(options, message, workplace):
     Image.new("RGB", (3, 3)).save(workplace.folder / "small.png")
+    Image.effect_noise((64, 64), 50).save(workplace.folder / "{x}.png")
     done = _purify(workplace, "--dry-run", *options, check=False)
     assert done.returncode in (1, 2)
     assert message in done.stderr.splitlines()[-1]

@@ -155,7 +155,7 @@ class Verdict(Section):
     the rest as `abd.survival.SearchSettings`.
     """
 
-    n_images: Count
+    n_images: Annotated[Int, Field(ge=2)]
     n_shown: Count
     draws: Count
     radius: Rate

@@ -39,8 +39,12 @@ def read_rgb(
 
 def read_rgba(path: Path) -> np.ndarray:
     """Read a picture with transparency as uint8 (H, W, 4); AbdError as of `read_rgb`."""
-    expected = "a picture with transparency (RGBA), opaque where it covers"
-    with _opened(path, expected, ("RGBA", "LA", "PA")) as image:
+    expected = "a picture with transparency, opaque where it covers"
+    with _opened(path, expected, ()) as image:
+        if not image.has_transparency_data:
+            raise AbdError(
+                f"{printable(path)}: expected {expected}, got one of mode {image.mode}"
+            )
         return np.asarray(image.convert("RGBA"))
 
 

@@ -60,11 +60,17 @@ def build_foreign(
         raise AbdError(
             f"network: expected an importable network, got {name!r}: {error}"
         ) from None
-    known = inspect.signature(factory).parameters
-    classes = next((c for c in CLASSES if c in known), None)
+    try:
+        known = inspect.signature(factory).parameters
+    except (TypeError, ValueError):
+        raise AbdError(f"network {name}: expected a class or a function") from None
+    takes_more = any(p.kind is p.VAR_KEYWORD for p in known.values())
+    # One that hands on what it does not know, as torchvision's functions do, says nothing.
+    classes = next((c for c in CLASSES if c in known), CLASSES[0] if takes_more else None)
     if classes is None:
         raise AbdError(f"network {name}: expected a parameter {' or '.join(CLASSES)}")
-    if unknown := arguments.keys() - known.keys() or {classes} & arguments.keys():
+    foreign = set() if takes_more else arguments.keys() - known.keys()
+    if unknown := foreign or {classes} & arguments.keys():
         raise AbdError(
             f"network {name}: expected arguments out of {', '.join(known)} but for "
             f"{classes}, got {', '.join(sorted(unknown))}"

@@ -22,11 +22,18 @@ class Form:
 # Numbers, truth values, and words of what paths are made of.
 _ARGUMENT = r"[A-Za-z_]\w*=(-?[0-9][0-9.e+-]*|True|False|'[A-Za-z0-9_.+-]*')"
 ARGUMENTS = rf"\({_ARGUMENT}(;{_ARGUMENT})*\)|\(\)"
+MOST_CLASSES = 10**6
 # A WRN's depth is 6 n + 4 with n >= 1: its last digit alone does not tell.
 FORMS = {
     "wrn": Form("wrn-<depth>-<width>", r"wrn-[1-9][0-9]{0,2}-[1-9][0-9]{0,2}"),
     "resnet": Form("resnet-<18 or 34>[-imagenet]", r"resnet-(18|34)(-imagenet)?"),
 }
+
+
+def check_classes(n: int) -> None:
+    """AbdError where no network can be built for `n` classes on any machine."""
+    if not 2 <= n <= MOST_CLASSES:
+        raise AbdError(f"--classes: expected 2 to {MOST_CLASSES}, got {n}")
 
 
 def is_import_path(name: str) -> bool:

@@ -15,7 +15,12 @@ DESCRIPTION = (
 def add_options(command: argparse.ArgumentParser) -> None:
     """Add what a user can say of a teacher, and of what is to be made of it."""
     add = command.add_argument
-    add("teacher", type=Path, metavar="FILE", help="its weights")
+    add(
+        "teacher",
+        type=Path,
+        metavar="FILE",
+        help="its weights: safetensors, or of torch.save",
+    )
     add("--arch", required=True, metavar="NAME", help="wrn-16-2, or package.module:Class")
     add("--arch-args", metavar="JSON", help='such as {"depth": 20}, for such a class')
     add("--classes", type=int, required=True, metavar="N")
@@ -40,7 +45,8 @@ def add_options(command: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="a photograph to cut patches from; may be repeated",
+        help="a photograph to cut patches from, may be repeated; without, two that come "
+        "with scikit-learn",
     )
     add(
         "--test",
@@ -77,7 +83,6 @@ def _folder(text: str) -> Path:
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected at least 1, got {text}")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number, at least 1, got {text}")
+    return int(text)

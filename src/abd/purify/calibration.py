@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from abd.config.schema import Settings
 
 FILE = "calibration.json"
+FETCHED = ("size", "n_classes", "mean", "std")
 RARE = 0.1  # of the clean teachers: a score that no more of them reach is a sign
 
 
@@ -44,18 +45,21 @@ class Calibration:
 
     def fits(self, looked_at: Mapping[str, Any]) -> bool:
         """Whether these teachers were like this one, and looked at like it."""
-        return all(self.about[key] == value for key, value in looked_at.items())
+        return all(self.about.get(key) == value for key, value in looked_at.items())
 
 
 def shaping(net: str, source: str, settings: Settings) -> dict[str, Any]:
     """Say what shapes a score besides the teacher's weights."""
+    own = settings.distill.of(source)
+    patches = settings.patches.model_dump(mode="json") if own.pool == "patches" else None
     return {
         "net": net,
         "source": source,
-        "size": settings.fetch.size,
-        "n_classes": settings.fetch.n_classes,
-        "verdict": settings.verdict.model_dump(),
-        "vaccine": settings.vaccine.model_dump(include={"members", "n_conv"}),
+        **settings.fetch.model_dump(mode="json", include={*FETCHED}),
+        "patches": patches,
+        "batches": own.model_dump(mode="json", include={*own.arguments()}),
+        "verdict": settings.verdict.model_dump(mode="json", exclude={"n_shown"}),
+        "vaccine": settings.vaccine.model_dump(mode="json", include={"members", "n_conv"}),
     }
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from abd.config import Plan
 from abd.config.cells import Cell
 from abd.config.paths import student_path
+from abd.config.schema import Settings
 from abd.errors import printable
 from abd.nets import build_net
 from abd.pixels import Normalization
 from abd.purify.calibration import shaping
 from abd.purify.labelled import Known, read_labelled
-from abd.purify.options import NAME, Options
+from abd.purify.options import NAME, Options, own_settings
 from abd.purify.verdict import About, write_verdict
 from abd.storage.checkpoints import read_net
 from abd.storage.files import replacing
@@ -47,6 +48,9 @@ def export(work: Path, options: Options, plan: Plan) -> tuple[str, list[Path]]:
         n_classes=options.classes,
         mean=settings.fetch.mean,
         std=settings.fetch.std,
+        photos=_photos(work, settings, cell),
+        like=options.like,
+        settings=[] if options.settings is None else sorted(own_settings(options.settings)),
         budget=options.budget,
         seed=options.seed,
         looked_at=shaping(cell.teacher, cell.source, settings),
@@ -67,6 +71,17 @@ def _student(work: Path, cell: Cell, defense: str) -> Path:
         teacher_seed=str(cell.teacher_seed), source=cell.source, student=cell.student,
         seed=str(cell.seed), defense=defense,
     )  # fmt: skip
+
+
+def _photos(work: Path, settings: Settings, cell: Cell) -> dict[str, str]:
+    """The photographs by name, with the sha256 of those that are files."""
+    if settings.distill.of(cell.source).pool != "patches":
+        return {}
+    read = read_record(work / f"results/patches/{NAME}/record.json")["inputs"]
+    return {
+        printable(Path(photo).name): read.get(photo, "")
+        for photo in settings.patches.photos
+    }
 
 
 def _suspected(options: Options) -> str | None:

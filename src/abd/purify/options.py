@@ -16,7 +16,7 @@ from abd.config.sections import merge
 from abd.data.photos import EMBEDDED
 from abd.data.there import is_file
 from abd.errors import AbdError, printable
-from abd.nets.names import is_import_path, split_arguments
+from abd.nets.names import check_classes, is_import_path, split_arguments
 
 NAME = "given"  # the data set that there is none of, in the paths of results
 EXPERIMENT = "purify"
@@ -104,6 +104,7 @@ def params_of(
     _check_own(own)
     if not SIDES[0] <= options.size <= SIDES[1]:
         raise AbdError(f"--size: expected {SIDES[0]} to {SIDES[1]}, got {options.size}")
+    check_classes(options.classes)
     _check_suspicion(options)
     if not is_file(options.teacher):
         raise AbdError(
@@ -113,12 +114,6 @@ def params_of(
                     for d in s.get(OVERRIDES) or ()})  # fmt: skip
     if options.like is not None and options.like not in likes:
         raise AbdError(f"--like: expected one of {', '.join(likes)}, got {options.like}")
-    for path in (str(options.teacher), *options.images):
-        if set("{}") & set(path):
-            raise AbdError(
-                f"{printable(path)}: expected a path without {{ and }}, which Snakemake "
-                "takes for its own; rename it"
-            )
     mean, std = _normalization(options.normalize, study)
     cell = options.cell()
     sections = {

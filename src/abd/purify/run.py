@@ -15,6 +15,7 @@ import yaml
 
 import abd
 from abd.config import Plan, load_params, make_plan
+from abd.config.paths import photo_files
 from abd.config.schema import Settings
 from abd.data.photos import load_photo
 from abd.data.there import is_file
@@ -55,6 +56,15 @@ def plan_of(options: Options) -> tuple[dict[str, Any], Plan]:
     if settings.distill.of(cell.source).pool == "patches":
         for photo in settings.patches.photos:
             _cut_one(photo, settings)
+    elif options.images:
+        raise AbdError(f"--image: expected none for {cell.source}, which makes its images")
+    labelled = settings.retrospect.labelled or ""
+    for path in (str(options.teacher.resolve()), *photo_files(settings), labelled):
+        if set("{}") & set(path):
+            raise AbdError(
+                f"{printable(path)}: expected a path without {{ and }}, which Snakemake "
+                "takes for its own; rename it"
+            )
     read_labelled(options)
     return params, plan
 
@@ -66,7 +76,7 @@ def _cut_one(photo: str, settings: Settings) -> None:
     try:
         make_patches(load_photo(photo), 1, settings.fetch.size, recipe, stream)
     except ValueError as error:
-        raise AbdError(f"--image: {printable(photo)}: {error}") from None
+        raise AbdError(f"{printable(photo)}: {error}") from None
 
 
 @contextmanager

@@ -9,6 +9,16 @@ from abd.purify.calibration import Calibration
 from abd.purify.labelled import Known
 from abd.report.interval import wilson
 
+# By whether a vaccine was found, and how it ended.
+ENDS = {
+    (True, "sv"): "a vaccine was found, and the student distilled under it is taken",
+    (True, "sv_sr"): "a vaccine was found, and self-retrospection followed",
+    (True, "sr"): "a vaccine was found and given up again for the accuracy that it costs: "
+    "self-retrospection went on from the plain distillation",
+    (False, "sr"): "no vaccine was found, and self-retrospection went on from the plain "
+    "distillation",
+}
+
 
 def suspects(found: Mapping[str, Any]) -> list[tuple[int, float]]:
     """Classes that the picture moves shuffled teachers to, the commonest first."""
@@ -21,25 +31,24 @@ def sum_up(
 ) -> str:
     """Say in a sentence or two what was found, and how sure that is."""
     score, c = found["score"], calibration
-    beside = (
-        f"of {len(c.clean)} clean teachers of the {c.about['dataset']} "
-        f"{c.n_clean(score)} had a score as high, of {len(c.backdoored)} backdoored ones "
-        f"{c.n_backdoored(score)}"
-    )
+    measured = c.fits(looked_at)
     if c.is_sign(score):
         towards = [f", towards class {number} above all" for number, _ in suspects(found)]
-        said = f"A sign of a backdoor was found{''.join(towards[:1])}: {beside}."
+        sign = "A sign of a backdoor was found" if measured else "It looks backdoored"
+        said = f"{sign}{''.join(towards[:1])}"
     elif found["vaccine"]["found"]:
         said = (
-            "A vaccine was found, which is a sign of a backdoor; the score is none: "
-            f"{beside}."
+            "A vaccine was found, which the study takes for a sign of a backdoor; how "
+            "often a clean teacher gives one nobody has measured. The score is no sign"
         )
     else:
-        said = (
-            f"No sign of a backdoor was found, which is no proof that there is none: "
-            f"{beside}."
-        )
-    if not c.fits(looked_at):
+        said = "No sign of a backdoor was found, which is no proof that there is none"
+    said += (
+        f": of {len(c.clean)} clean teachers of the {c.about['dataset']} "
+        f"{c.n_clean(score)} had a score as high, of {len(c.backdoored)} backdoored ones "
+        f"{c.n_backdoored(score)}."
+    )
+    if not measured:
         of = c.about
         said += (
             f" Those were {of['net']} for {of['size']} x {of['size']} pixels, looked at "
@@ -51,16 +60,36 @@ def sum_up(
 def say_of_student(found: Mapping[str, Any]) -> str:
     """Say in a sentence or two what can still be called in the student, and how sure."""
     undefended, purified = (
-        found["perturbations"][name]["flipped_to"] for name in ("undefended", "purified")
+        found["perturbations"][name] for name in ("undefended", "purified")
     )
-    share = max(purified)
-    low, high = wilson(round(share * found["n_images"]), found["n_images"])
+    n = found["n_judged"]
+    low, high = wilson(round(max(purified["flipped_to"]) * n), n)
     return (
         f"The picture that self-retrospection finds in the purified student flips "
-        f"{100 * share:.0f} % of the images (95 %: {100 * low:.0f} to {100 * high:.0f}) to "
-        f"class {purified.index(share)}; in the undefended one its own flips "
-        f"{100 * max(undefended):.0f} % to class {undefended.index(max(undefended))}. What "
-        "no single picture calls, this does not see."
+        f"{_flips(purified)} (95 %: {100 * low:.0f} to {100 * high:.0f}); in the "
+        f"undefended one its own flips {_flips(undefended)}. What no single picture calls, "
+        "this does not see."
+    )
+
+
+def _flips(perturbation: Mapping[str, Any]) -> str:
+    """How many images a picture flips to the class that it leads to most, and its size."""
+    shares = perturbation["flipped_to"]
+    share = max(shares)
+    towards = f" to class {shares.index(share)}" if share else ""
+    return f"{100 * share:.0f} % of the images{towards} at {perturbation['norm']:.2f}"
+
+
+def say_end(decision: Mapping[str, Any]) -> str:
+    """Say which rule decided about the student, and how."""
+    end = ENDS[decision["found"], decision["outcome"]]
+    if decision["rule"] != "paper":
+        return f"By the rule that needs no data, {end}."
+    if decision["drop"] is None:
+        return f"By the paper's rule, {end}."
+    return (
+        f"By the paper's rule, {end}; on {decision['n_labelled']} labelled images the "
+        f"vaccine costs {100 * decision['drop']:.1f} points of accuracy."
     )
 
 

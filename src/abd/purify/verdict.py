@@ -16,7 +16,7 @@ from markupsafe import Markup
 from abd import __version__
 from abd.purify.calibration import Calibration, read_calibration
 from abd.purify.labelled import Known
-from abd.purify.sentences import say_of_student, say_price, sum_up, suspects
+from abd.purify.sentences import say_end, say_of_student, say_price, sum_up, suspects
 from abd.report.theme import ACCENT, INK, SETTINGS, WARNING, to_svg
 from abd.storage.arrays import read_arrays
 from abd.storage.files import read_json, write_text
@@ -29,24 +29,18 @@ NETWORKS = {
     "undefended": "The undefended student",
     "purified": "The purified student",
 }
-# By whether a vaccine was found, and how it ended.
-ENDS = {
-    (True, "sv"): "a vaccine was found: the student distilled under it is taken",
-    (True, "sv_sr"): "a vaccine was found, and self-retrospection followed",
-    (True, "sr"): "a vaccine was found and given up again for the accuracy that it costs: "
-    "self-retrospection went on from the plain distillation",
-    (False, "sr"): "no vaccine was found: self-retrospection went on from the plain "
-    "distillation",
-}
 
 
 @dataclass(frozen=True)
 class About:
     """What the page and the card say of teacher and student.
 
-    file: the teacher's, with its sha256. looked_at: what shapes a score, as in
-    `Calibration.about`. known: by network, what it does with the user's labelled images,
-    where such were given; suspected: the trigger that their ASR is of, and its class.
+    file: the teacher's, with its sha256. photos: those that patches were cut from, by
+    name, with their sha256, "" of those that come with scikit-learn. like, settings: the
+    data set whose settings were taken, and the sections laid over these. looked_at: what
+    shapes a score, as in `Calibration.about`. known: by network, what it does with the
+    user's labelled images, where such were given; suspected: the trigger that their ASR is
+    of, and its class.
     """
 
     file: str
@@ -58,6 +52,9 @@ class About:
     n_classes: int
     mean: Sequence[float]
     std: Sequence[float]
+    photos: Mapping[str, str]
+    like: str | None
+    settings: Sequence[str]
     budget: float
     seed: int
     looked_at: Mapping[str, Any]
@@ -88,7 +85,7 @@ def write_verdict(
         "about": about,
         "sentence": sentence,
         "calibration": calibration,
-        "end": ENDS[found["decision"]["found"], found["decision"]["outcome"]],
+        "end": say_end(found["decision"]),
         "student": say_of_student(found),
         "price": say_price(about.known),
         "suspects": suspects(found),

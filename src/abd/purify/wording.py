@@ -42,4 +42,4 @@ def _said(line: str) -> str:
     for ours, option in OPTIONS.items():
         if key == ours or key.startswith(f"{ours}."):
             return f"{option}: {what}"
-    return f"{line} (a key of params.yaml: --settings)"
+    return f"{line} (a key of params.yaml: --settings, or --budget where rounds are few)"

@@ -88,7 +88,8 @@ def _chosen(group: Group) -> Iterator[tuple[Choice, Choice, Choice]]:
             continue
         ends = [_end(m.cell.defense, m.student) for m in same]
         looks = [look for m in same for look in _looks(m)]
-        best = max(ends, key=lambda choice: choice.gain)
+        # Of those that are as good the rule's: where no vaccine was found it is SR's.
+        best = max(ends, key=lambda choice: (choice.gain, choice.defense == RULE))
         yield (
             _end(RULE, ruled.student),
             best,

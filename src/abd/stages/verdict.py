@@ -61,6 +61,7 @@ def run(job: Job) -> None:
         job.outputs["verdict"],
         {
             "n_images": len(x),
+            "n_judged": len(x) - len(x) // 2,
             "n_classes": config["images"]["n_classes"],
             "score": score_of(moved),
             "divergences": divergences,
@@ -128,14 +129,19 @@ def _retrospected(
     said: Tensor,
     config: Mapping[str, Any],
 ) -> tuple[Tensor, dict[str, Any]]:
-    """The perturbation that self-retrospection finds in a network, and what it does."""
+    """The perturbation that self-retrospection finds in a network, and what it does.
+
+    Found on the first half of the images, counted on the second.
+    """
+    half = len(x) // 2
     settings = RetrospectionSettings(**config["retrospection"])
     stream = torch_stream(config["seed"], "verdict", "retrospection")
     own = SelfRetrospection(replace(settings, perturb="student"), teacher)
-    delta = own.perturbation(net, x[:CHUNK], stream)
-    after = _answers(net, x + delta)
-    counts = torch.bincount(after[after != said], minlength=config["images"]["n_classes"])
-    shares = (counts / len(x)).tolist()
+    delta = own.perturbation(net, x[:half][:CHUNK], stream)
+    before, after = said[half:], _answers(net, x[half:] + delta)
+    n_classes = config["images"]["n_classes"]
+    counts = torch.bincount(after[after != before], minlength=n_classes)
+    shares = (counts / len(after)).tolist()
     norm = float(delta.square().mean().sqrt())
     return delta, {"norm": norm, "flipped": sum(shares), "flipped_to": shares}
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 FORMAT = "archive_format"
 KIND = b"pt2"
+OLDER = {"serialized_exported_program.json", "serialized_state_dict.pt"}
 TABLE = "data/weights/model_weights_config.json"
 FOLDER = "data/weights"
 # As the schema of exported programs numbers them.
@@ -31,9 +32,17 @@ DTYPES = {
 
 
 def is_exported(archive: zipfile.ZipFile) -> bool:
-    """Whether an archive says that it is an exported program."""
+    """Whether an archive says that it is an exported program.
+
+    Raises ValueError for one of an older torch, which keeps the weights in another way.
+    """
+    names = archive.namelist()
+    if OLDER & {name.rpartition("/")[2] for name in names}:
+        raise ValueError(
+            "an exported program of an older torch; save the state_dict of the program"
+        )
     name = f"{_root(archive)}/{FORMAT}"
-    return name in archive.namelist() and archive.read(name) == KIND
+    return name in names and archive.read(name) == KIND
 
 
 def read_exported(path: Path) -> dict[str, Tensor]:
@@ -65,7 +74,7 @@ def _root(archive: zipfile.ZipFile) -> str:
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     if name not in archive.namelist():
-        raise ValueError(f"there is no {name!r}")
+        raise ValueError(f"no member {name!r}")
     return archive.read(name)
 
 

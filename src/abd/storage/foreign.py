@@ -1,7 +1,8 @@
 """Weights from a file that nobody vouches for: safetensors, or what `torch.save` wrote.
 
-Nothing in the file is run. Safetensors cannot hold code; anything else is read by torch's
-weights-only reader, in a process apart, and never in another way where that refuses it.
+Nothing in the file is run. Safetensors cannot hold code. What `torch.save` wrote is read by
+torch's weights-only reader, of an exported program the weights alone, both in a process
+apart, and never in another way where that refuses them.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ def read_foreign_net(path: Path, net: nn.Module) -> nn.Module:
             known = (name for magic, name in OTHERS.items() if start.startswith(magic))
             got = next(known, "something else" if start else "an empty file")
             raise AbdError(
-                f"{path}: expected safetensors or what torch.save writes, got {got}"
+                f"{path}: expected safetensors, or what torch.save or torch.export.save "
+                f"writes, got {got}"
             )
         return fit(path, tensors, net)
     except AbdError as error:
@@ -82,7 +84,7 @@ def _safetensors(path: Path, net: nn.Module) -> dict[str, Tensor]:
 
 
 def _converted(path: Path, limit: int) -> dict[str, Tensor]:
-    """The weights of a file of torch.save, as a process apart reads them."""
+    """The weights of a file that torch wrote, as a process apart reads them."""
     with TemporaryDirectory() as folder:
         target = Path(folder) / f"weights{SAFETENSORS}"
         _convert(path, target, limit)

@@ -1,4 +1,4 @@
-"""Turns an untrusted file of `torch.save` into safetensors, in a process apart.
+"""Turns an untrusted file that torch wrote into safetensors, in a process apart.
 
 `python -m abd.storage.unpickling SOURCE TARGET LIMIT`: torch's weights-only reader refuses
 code, but builds what it is told to build, and its parsers are written in C++. So it runs

@@ -12,10 +12,9 @@ def picture_trigger(picture: np.ndarray, size: int) -> MaskedTrigger:
 
     Raises ValueError where it is of another size, or where nothing of it can be seen.
     """
-    if picture.shape != (size, size, 4):
-        raise ValueError(
-            f"expected {size} x {size} pixels with transparency, got {picture.shape}"
-        )
+    height, width = picture.shape[:2]
+    if (height, width) != (size, size):
+        raise ValueError(f"expected {size} x {size} pixels, got {height} x {width}")
     opacity = picture[:, :, 3:] / 255
     if not opacity.any():
         raise ValueError("expected a pattern, got a picture that is wholly transparent")

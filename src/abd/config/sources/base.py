@@ -42,6 +42,13 @@ class SourceSettings(Section):
         """Rounds of an epoch, with a pool of `n_pool` images."""
         raise NotImplementedError
 
+    def brief(self) -> tuple[Self, tuple[float, ...]]:
+        """These settings with an epoch of one round of each kind; each kind's share of all.
+
+        What the rounds of a run take is measured on that. Here all rounds are alike.
+        """
+        return self, (1.0,)
+
     def scaled(self, budget: float) -> Self:
         """These settings with the run and its intervals shortened to the share `budget`.
 

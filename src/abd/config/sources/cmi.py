@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from abd.config.fields import (
     BatchSize,
@@ -54,6 +54,13 @@ class CmiSettings(SourceSettings):
     def rounds_per_epoch(self, n_pool: int) -> int:
         """The steps of synthesis, and those of distillation."""
         return self.synthesis.steps + self.kd_steps
+
+    def brief(self) -> tuple[Self, tuple[float, ...]]:
+        """A step of synthesis, and one of distillation."""
+        steps, in_all = self.synthesis.steps, self.rounds_per_epoch(0)
+        synthesis = self.synthesis.model_copy(update={"steps": 1})
+        brief = self.model_copy(update={"synthesis": synthesis, "kd_steps": 1})
+        return brief, (steps / in_all, self.kd_steps / in_all)
 
     def made(self) -> int:
         """The pool that grows by every call of the synthesis."""
