@@ -1,8 +1,10 @@
 """What a verdict says, and what it is measured against."""
 
+import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
@@ -166,3 +168,62 @@ def test_the_documentation_has_the_calibration_s_figures():
     assert (
         f"finds a sign in {signs[0]} of the 15 backdoored ones and in {signs[1]} of" in text
     )
+
+
+def _by_trigger():
+    """The scores of the clean teachers, and of the others by trigger."""
+    path = ROOT / "src/abd/purify/calibration.json"
+    scores = {}
+    for teacher in json.loads(path.read_text("utf-8"))["teachers"]:
+        scores.setdefault(teacher["trigger"], []).append(teacher["score"])
+    return scores.pop(None), scores
+
+
+def _auc(backdoored, clean):
+    return roc_auc_score([0] * len(clean) + [1] * len(backdoored), [*clean, *backdoored])
+
+
+def test_the_documentation_has_every_trigger_left_out():
+    """Each one's threshold is chosen on the other four, by sensitivity - false alarms."""
+    clean, by_trigger = _by_trigger()
+    clean = np.array(clean)
+    text = (ROOT / "docs/purify.md").read_text("utf-8")
+    for trigger, scores in by_trigger.items():
+        others = np.concatenate([own for t, own in by_trigger.items() if t != trigger])
+        cut = max(
+            sorted([*others, *clean]),
+            key=lambda c: np.mean(others >= c) - np.mean(clean >= c),
+        )
+        row = re.search(rf"\| `{trigger}` \| (.*) \| (.*) \| (.*) \| (.*) \|", text)
+        area, shown, found, above = row.groups()
+        assert float(area) == pytest.approx(_auc(scores, clean), abs=0.006)
+        assert list(map(float, shown.split(", "))) == pytest.approx(scores, rel=0.05)
+        assert found == f"{sum(score >= cut for score in scores)} of 3"
+        assert above == f"{sum(clean >= cut)} of 15"
+
+
+def test_the_documentation_has_the_intervals():
+    clean, by_trigger = _by_trigger()
+    backdoored = [score for own in by_trigger.values() for score in own]
+    text = (ROOT / "docs/purify.md").read_text("utf-8")
+    told = re.search(
+        r"interval ([0-9.]+) to ([0-9.]+) by bootstraps over the teachers; over the five "
+        r"triggers.*?,\s+([0-9.]+) to ([0-9.]+)\)",
+        text,
+        re.DOTALL,
+    )
+    rng = np.random.default_rng(0)
+    groups = list(by_trigger.values())
+
+    def resampled():
+        drawn = [groups[i] for i in rng.integers(0, len(groups), len(groups))]
+        return np.concatenate([rng.choice(own, len(own)) for own in drawn])
+
+    ways = (lambda: rng.choice(backdoored, len(backdoored)), resampled)
+    found = [
+        np.percentile(
+            [_auc(draw(), rng.choice(clean, len(clean))) for _ in range(1000)], [2.5, 97.5]
+        )
+        for draw in ways
+    ]
+    assert list(map(float, told.groups())) == pytest.approx(np.ravel(found), abs=0.02)
