@@ -66,8 +66,8 @@ def test_from_weights_to_a_student_and_a_verdict(workplace):
     assert len(verdict["perturbations"]["teacher"]["flipped_to"]) == 4
     page = (out / "report.html").read_text()
     assert page.count("data:image/png;base64,") == 3 + 1 + 3
-    assert "Acc on your labelled images" in page
-    assert "ASR of badnet_sq, class 1" in page
+    assert "Acc: on your labelled images" in page
+    assert "(badnet_sq, class 1)" in page
     assert "who knows this trigger would have taken" in page
     assert not re.search(r"(src|href)=\"(?!data:|#)", page)  # one file, works offline
     card = (out / "README.md").read_text()
@@ -78,7 +78,7 @@ def test_from_weights_to_a_student_and_a_verdict(workplace):
 
     again = _purify(workplace, "--cores", "2")
     assert "start" not in again.stderr
-    assert "Acc on your labelled images" not in (out / "report.html").read_text()
+    assert "Acc: on your labelled images" not in (out / "report.html").read_text()
 
 
 GENERATORS = {

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from abd.config.schema import Settings
 
 FILE = "calibration.json"
+# Settings of a source that say how the student learns, and shape no image of a pool.
+LEARNING = {"lr", "schedule", "milestones", "gamma", "tau"}
 FETCHED = ("size", "n_classes", "mean", "std")
 RARE = 0.1  # of the clean teachers: a score that no more of them reach is a sign
 
@@ -57,7 +59,8 @@ def shaping(net: str, source: str, settings: Settings) -> dict[str, Any]:
         "source": source,
         **settings.fetch.model_dump(mode="json", include={*FETCHED}),
         "patches": patches,
-        "batches": own.model_dump(mode="json", include={*own.arguments()}),
+        "batches": own.model_dump(mode="json", include={*own.arguments()} - LEARNING),
+        "cached": [settings.surrogate.skip[source], settings.surrogate.warm[source]],
         "verdict": settings.verdict.model_dump(mode="json", exclude={"n_shown"}),
         "vaccine": settings.vaccine.model_dump(mode="json", include={"members", "n_conv"}),
     }
