@@ -154,7 +154,8 @@ def submitted(workflow, slurm, *arguments, checkpoint_seconds=1):
     said = workflow.folder / "said.txt"
     with said.open("w") as file:
         process = subprocess.Popen(
-            ["snakemake", *PROFILE, *arguments],
+            # A shell has what it starts in the background ignore SIGINT, children too.
+            ["env", "--default-signal=INT", "snakemake", *PROFILE, *arguments],
             cwd=workflow.folder,
             env={
                 **clean_environment(),
