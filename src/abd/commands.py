@@ -95,7 +95,7 @@ def purify(arguments: argparse.Namespace) -> None:
 
     options = Options(**{f.name: getattr(arguments, f.name) for f in fields(Options)})
     snakemake = options_of_snakemake(arguments.profile, arguments.cores)
-    params, plan = plan_of(options)
+    params, plan, own = plan_of(options)
     if arguments.dry_run:
         from abd.purify.estimate import estimate
 
@@ -106,7 +106,7 @@ def purify(arguments: argparse.Namespace) -> None:
     with working_in(options.out) as lock:
         work = prepare(options, params)
         run(work, snakemake, lock)
-        sentence, written = export(work, options, plan)
+        sentence, written = export(work, options, plan, own)
     for path in written:
         print(f"written: {path}")
     print(sentence)

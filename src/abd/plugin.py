@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import fields
+from itertools import chain
 from typing import Any
 
 import torch
@@ -85,14 +86,16 @@ class ShufflingVaccine:
         _check_teacher(teacher)
         if trials < 1:
             raise ValueError(f"trials: expected at least 1, got {trials}")
-        batches = list(batches)
-        if not any(len(x) for x in batches):
-            raise ValueError("batches: expected surrogate inputs, got none")
         drawn = [
             draw_trial(teacher, n_conv, members, torch_stream(seed, "vaccine", trial))
             for trial in range(trials)
         ]
-        scores = score_trials(teacher, drawn, batches)
+        # One after the other: a generator's may not fit into memory together.
+        waiting = (x for x in batches if len(x))
+        first = next(waiting, None)
+        if first is None:
+            raise ValueError("batches: expected surrogate inputs, got none")
+        scores = score_trials(teacher, drawn, chain([first], waiting))
         tails = [score_tail(row, torch.ones_like(row)) for row in scores]
         accepted = first_accepted(tails, threshold)
         return None if accepted is None else cls._of(teacher, drawn[accepted])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from abd.config import Plan
@@ -14,7 +15,7 @@ from abd.nets import build_net
 from abd.pixels import Normalization
 from abd.purify.calibration import shaping
 from abd.purify.labelled import Known, read_labelled
-from abd.purify.options import NAME, Options, own_settings
+from abd.purify.options import NAME, Options
 from abd.purify.verdict import About, write_verdict
 from abd.storage.checkpoints import read_net
 from abd.storage.files import replacing
@@ -24,10 +25,13 @@ FILES = ("student.safetensors", "verdict.json", "report.html", "README.md")
 DEFENSES = {"undefended": "none", "purified": "abd"}
 
 
-def export(work: Path, options: Options, plan: Plan) -> tuple[str, list[Path]]:
+def export(
+    work: Path, options: Options, plan: Plan, own: Sequence[str]
+) -> tuple[str, list[Path]]:
     """Copy student and figures out of the work, write page and card.
 
-    Return the sentence that sums up, and what was written.
+    own: the sections of params that the user laid over the study's. Return the sentence
+    that sums up, and what was written.
     """
     cell = options.cell()
     folder = work / f"results/verdict/{cell.student_key}"
@@ -50,7 +54,7 @@ def export(work: Path, options: Options, plan: Plan) -> tuple[str, list[Path]]:
         std=settings.fetch.std,
         photos=_photos(work, settings, cell),
         like=options.like,
-        settings=[] if options.settings is None else sorted(own_settings(options.settings)),
+        settings=own,
         budget=options.budget,
         seed=options.seed,
         looked_at=shaping(cell.teacher, cell.source, settings),

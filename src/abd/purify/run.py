@@ -37,10 +37,11 @@ WORK = "work"
 LOCK = "purify.lock"  # below it, for as long as somebody works there
 
 
-def plan_of(options: Options) -> tuple[dict[str, Any], Plan]:
-    """The params of a purification, and their plan; AbdError listing all that is wrong.
+def plan_of(options: Options) -> tuple[dict[str, Any], Plan, list[str]]:
+    """The params of a purification, their plan, and which sections are the user's own.
 
-    What the user gave is looked into, too: weights, photographs, labelled images.
+    Raises AbdError listing all that is wrong. What the user gave is looked into, too:
+    weights, photographs, labelled images.
     """
     if not (ROOT / "Snakefile").is_file():
         raise AbdError(
@@ -66,7 +67,7 @@ def plan_of(options: Options) -> tuple[dict[str, Any], Plan]:
                 "takes for its own; rename it"
             )
     read_labelled(options)
-    return params, plan
+    return params, plan, sorted(own)
 
 
 def _cut_one(photo: str, settings: Settings) -> None:

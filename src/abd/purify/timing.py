@@ -22,12 +22,12 @@ from abd.seeding import numpy_stream, torch_stream
 from abd.stages.distilling import draw, make_source, new_student
 from abd.stages.job import Given, Job
 from abd.stages.load import place, use_numerics
+from abd.stages.vaccine import BATCH
 from abd.storage.arrays import write_arrays
 from abd.vaccine import score_trials
 
 N_TIMED = 3
 LONG = 5.0  # seconds after which no more rounds are timed
-SEARCHED = 256  # images that the search looks at together
 
 
 @dataclass(frozen=True)
@@ -102,13 +102,11 @@ def _search(job: Job, teacher: nn.Module, device: torch.device) -> float:
     """The seconds that the search takes for an image."""
     trials = [draw(job, teacher, i) for i in range(job.config["vaccine"]["trials"])]
     size = job.config["images"]["size"]
-    x = torch.randn(
-        SEARCHED, 3, size, size, generator=torch_stream(0, "estimate", "search")
-    )
+    x = torch.randn(BATCH, 3, size, size, generator=torch_stream(0, "estimate", "search"))
     start = time.perf_counter()
     score_trials(teacher, trials, [x.to(device)], job.config["vaccine"]["direction"])
     _wait(device)
-    return (time.perf_counter() - start) / SEARCHED
+    return (time.perf_counter() - start) / BATCH
 
 
 def _wait(device: torch.device) -> None:
