@@ -1,5 +1,6 @@
 # What all rules share: the frozen parameters, the plan, and where results lie.
 
+import gc
 import hashlib
 import os
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+from snakemake.common import overwrite_function_params
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
@@ -37,6 +39,10 @@ from abd.storage.bookkeeping import reconcile
 from abd.storage.commit import described_commit
 
 min_version("9.27")
+
+# A plan is millions of objects that stay until its end. With Python's own thresholds the
+# collector looks at all of them again and again, for a sixth of the time.
+gc.set_threshold(50_000, 20, 100)
 
 
 def same_code(a, b):
@@ -138,7 +144,7 @@ def spec(stage, wildcards):
 
 def told(function):
     """Say once what a function takes: Snakemake asks it for every job, a tenth of planning."""
-    function.__signature__ = signature(function)
+    overwrite_function_params(function, signature(function).parameters)
     return function
 
 
@@ -153,9 +159,12 @@ def code_of(stage, **fixed):
 
 
 def memory_of(stage):
-    """Main memory of the job, in MB: twice as much in a retry."""
+    """Main memory of the job, in MB: more with every retry, up to four times as much.
+
+    Most retries of a long job are for its time limit, which more memory does not mend.
+    """
     return told(
-        lambda w, attempt: min(attempt, 2)
+        lambda w, attempt: min(attempt, 4)
         * memory_mb(stage, PLAN.settings[w.dataset], dict(w))
     )
 

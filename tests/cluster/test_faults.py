@@ -1,16 +1,18 @@
 """What befalls jobs on a cluster: each ends with every result, and the same bytes."""
 
+import re
 import signal
 import time
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.cluster.conftest import METRICS, RUNTIME, TEACHER, submitted, until
+from tests.workflow.conftest import jobs_of
 
 pytestmark = pytest.mark.cluster
+LOG = "logs/teacher/digits/badnet_sq/wrn-10-1-t0.log"
 FILES = (f"{TEACHER}/teacher.safetensors", f"{TEACHER}/history.jsonl", METRICS)
 
 
@@ -21,9 +23,14 @@ def _same(workflow, reference):
         assert ours.read_bytes() == theirs.read_bytes(), name
 
 
+def _went_on(workflow):
+    """The teacher's last attempt began where the one before had come to."""
+    assert "going on from the working checkpoint" in (workflow.folder / LOG).read_text()
+
+
 def _training(slurm, workflow, *, saved=True):
     """Wait until the teacher has some epochs behind it, and has saved them; its job."""
-    log = workflow.folder / "logs/teacher/digits/badnet_sq/wrn-10-1-t0.log"
+    log = workflow.folder / LOG
     work = workflow.folder / "work/teacher/digits/badnet_sq/wrn-10-1-t0"
 
     def job():
@@ -37,13 +44,8 @@ def _training(slurm, workflow, *, saved=True):
 
 def _abd(workflow):
     """The process that trains."""
-    for process in psutil.process_iter(["cmdline", "cwd"]):
-        _, program, stage = [*(process.info["cmdline"] or []), "", "", ""][:3]
-        if (Path(program).name, stage) == ("abd", "teacher") and process.info["cwd"] == str(
-            workflow.folder
-        ):
-            return process
-    raise AssertionError("no process of abd trains a teacher")
+    (process,) = jobs_of(workflow, "teacher")
+    return process
 
 
 def _waits(process, number):
@@ -98,8 +100,7 @@ def test_killed(faulty, slurm, reference):
     assert [state for state, _ in attempts] == ["FAILED", "COMPLETED"]
     asked = [float(memory.rstrip("M")) for _, memory in attempts]
     assert asked[1] == 2 * asked[0]
-    log = run.workflow.folder / "logs/teacher/digits/badnet_sq/wrn-10-1-t0.log"
-    assert "going on from the working checkpoint" in log.read_text()
+    _went_on(run.workflow)
 
 
 def test_drained(faulty, slurm, reference):
@@ -139,6 +140,7 @@ def test_node_lost(faulty, slurm, reference):
     assert states[0] in (("NODE_FAIL", node), ("REQUEUED", node))
     assert states[1][0] == "COMPLETED"
     assert states[1][1] != node
+    _went_on(run.workflow)
 
 
 def test_controller_away(faulty, slurm, reference):
@@ -165,8 +167,7 @@ def test_interrupted(faulty, slurm, reference):
     states = [state for (state,) in _attempts(slurm, first, "State")]
     assert states[0].startswith("CANCELLED")
     assert states[1:] == ["COMPLETED"]
-    log = run.workflow.folder / "logs/teacher/digits/badnet_sq/wrn-10-1-t0.log"
-    assert "going on from the working checkpoint" in log.read_text()
+    _went_on(run.workflow)
 
 
 def test_snakemake_killed(faulty, slurm, reference):
@@ -186,18 +187,20 @@ def test_snakemake_killed(faulty, slurm, reference):
 
 
 def test_out_of_memory(small, slurm, reference):
-    """Too little at first; the retry has twice as much."""
+    """Too little at first; every retry has more."""
     first = slurm.next_id()
     tight = ("--set-resources", "teacher:mem_mb=attempt*600")
     with submitted(small, slurm, *tight, "--", METRICS) as run:
         run.finish()
     _same(small, reference)
-    states = [state for (state,) in _attempts(slurm, first, "State")]
-    assert len(states) >= 2
-    assert states[0] in ("OUT_OF_MEMORY", "FAILED")
-    assert states[-1] == "COMPLETED"
+    attempts = _attempts(slurm, first, "State", "ReqMem")
+    assert len(attempts) >= 2
+    assert attempts[0][0] in ("OUT_OF_MEMORY", "FAILED"), "by what the job says of its step"
+    assert attempts[-1][0] == "COMPLETED"
+    asked = [float(memory.rstrip("M")) for _, memory in attempts]
+    assert asked == [600 * (i + 1) for i in range(len(asked))]
     said = " ".join(p.read_text() for p in (small.folder / "logs/slurm").rglob("*.log"))
-    assert "oom" in said.lower() or "memory" in said.lower()
+    assert re.search("oom-kill event|exceeded (job )?memory limit", said, re.IGNORECASE)
 
 
 def test_time_limit(small, slurm, reference):
@@ -213,5 +216,4 @@ def test_time_limit(small, slurm, reference):
     _same(small, reference)
     states = [state for (state,) in _attempts(slurm, first, "State")]
     assert states == ["TIMEOUT", "COMPLETED"]
-    log = small.folder / "logs/teacher/digits/badnet_sq/wrn-10-1-t0.log"
-    assert "going on from the working checkpoint" in log.read_text()
+    _went_on(small)

@@ -1,11 +1,14 @@
 """GPUs that the jobs of a cluster share."""
 
+import time
 from collections import Counter
 from datetime import datetime
 
+import psutil
 import pytest
 
 from tests.cluster.conftest import submitted
+from tests.workflow.conftest import jobs_of
 
 pytestmark = pytest.mark.cluster
 TRIGGERS = ("badnet_grid", "badnet_sq", "blend", "l0_inv")
@@ -25,6 +28,14 @@ def _most_at_once(rows):
     return most
 
 
+def _seen_by(job):
+    """A job's stage and the GPUs that it may see; None where it has just ended."""
+    try:
+        return job.info["cmdline"][2], job.environ().get("CUDA_VISIBLE_DEVICES")
+    except psutil.NoSuchProcess:
+        return None
+
+
 def test_never_more_jobs_than_gpus(small, slurm):
     """Four jobs want a GPU each, and there are two; those before them want none."""
     small.edit({"teacher": {"by_dataset": {"digits": {"epochs": 10}}}})
@@ -34,8 +45,13 @@ def test_never_more_jobs_than_gpus(small, slurm):
         for trigger in TRIGGERS
     ]
     gpus = ("--set-resources", "teacher:gpu=1", "--default-resources", "gpu_model=fake")
+    seen = set()
     with submitted(small, slurm, *gpus, "--", *teachers) as run:
+        while run.process.poll() is None:
+            seen |= {_seen_by(job) for job in jobs_of(small, "teacher", "poison")}
+            time.sleep(0.2)
         run.finish()
+    assert seen - {None} == {("teacher", "0"), ("poison", None)}, "each sees its node's one"
     assert all((small.folder / teacher).is_file() for teacher in teachers)
     jobs = slurm.accounted(first, "State", "AllocTRES", "Start", "End")
     assert {row[2] for row in jobs} == {"COMPLETED"}

@@ -7,6 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 from filelock import FileLock
@@ -122,6 +123,17 @@ def jobs_in(text):
             break
         counts[parts[0]] = int(parts[1])
     return counts
+
+
+def jobs_of(workflow, *stages):
+    """The processes of abd that work in this folder; at these stages, where some are named."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        _, program, stage = [*(process.info["cmdline"] or []), "", "", ""][:3]
+        here = process.info["cwd"] == str(workflow.folder)
+        if Path(program).name == "abd" and here and (not stages or stage in stages):
+            found.append(process)
+    return found
 
 
 def clean_environment():

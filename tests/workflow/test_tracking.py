@@ -24,27 +24,19 @@ from tests.workflow.conftest import (
     Workflow,
     clean_environment,
     free_port,
+    jobs_of,
     make_workflow,
 )
 from tests.workflow.test_demo import KEY
 
 SEEDS = range(8)
+N_JOBS = 2 * len(SEEDS)
 KILLS = 6
-
-
-def _jobs_of(workflow):
-    """The processes of abd that compute in this folder."""
-    found = []
-    for process in psutil.process_iter(["cmdline", "cwd"]):
-        program = [*(process.info["cmdline"] or []), "", ""][1]
-        if Path(program).name == "abd" and process.info["cwd"] == str(workflow.folder):
-            found.append(process)
-    return found
 
 
 @pytest.fixture(scope="session")
 def many(tmp_path_factory):
-    """Sixteen students, made by up to sixteen jobs at once, of which some were killed."""
+    """Sixteen students, made by sixteen jobs at once, of which some were killed."""
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
@@ -61,19 +53,21 @@ def _make_many(workflow):
     make_workflow(workflow.folder)
     grid = {**GRID, "defenses": ["none", "sv"], "seeds": list(SEEDS)}
     workflow.edit({"experiments": {"demo": {"grids": [grid]}}})
-    run = workflow.start("snakemake", "-c16", "--retries", "4", ABD_SAMPLE_SECONDS="0.5")
+    run = workflow.start(
+        "snakemake", f"-c{N_JOBS}", "--retries", "4", ABD_SAMPLE_SECONDS="0.5"
+    )
     n_killed, at_once = 0, 0
     while run.poll() is None:
-        jobs = _jobs_of(workflow)
+        jobs = jobs_of(workflow)
         at_once = max(at_once, len(jobs))
-        if len(jobs) > 8 and n_killed < KILLS:
+        if at_once == N_JOBS and jobs and n_killed < KILLS:
             with suppress(psutil.NoSuchProcess):
-                jobs[n_killed].kill()
+                jobs[n_killed % len(jobs)].kill()
                 n_killed += 1
-        time.sleep(0.3)
+        time.sleep(0.2)
     assert run.returncode == 0, run.stderr.read()
+    assert at_once == N_JOBS
     assert n_killed == KILLS
-    assert at_once >= 12
 
 
 def _expected(workflow):

@@ -1,12 +1,14 @@
-"""The MLflow UI as its users see it: the table of runs, sorted, and two runs compared.
+"""The MLflow UI as its users see it: the table of runs, sorted, grouped, two compared.
 
 With `ABD_SCREENSHOTS=FOLDER` what the browser shows is kept there; `ABD_SHOWN=FOLDER` shows
 the runs of another folder of the workflow, such as a finished demo.
 """
 
 import os
+import re
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -138,7 +140,30 @@ def _tick(browser, name):
     _until(browser, lambda d: not d.find_element(By.XPATH, box).click())
 
 
-def test_runs_are_sorted_by_asr_and_compared(shown, address, browser):
+def _group(browser, tag, runs):
+    """Group the table by a tag; each of its values has a row with the mean ASR of its runs."""
+    _click(browser, "button", "Group by")
+    _click(browser, "[role=menuitemcheckbox]", tag)
+    browser.find_element(By.TAG_NAME, "body").send_keys(Keys.ESCAPE)
+    _until(browser, lambda d: f"Group by: {tag}" in _text(d))
+    groups = {}
+    for run in runs:
+        if tag in run.data.tags:
+            groups.setdefault(run.data.tags[tag], []).append(run.data.metrics["asr"])
+    for value, rates in groups.items():
+        row = f"[role=row][row-id='tag.{tag}.{value}']"
+        mean = pytest.approx(statistics.fmean(rates))
+        _until(browser, lambda d, row=row, mean=mean: mean in _numbers(d, row))
+
+
+def _numbers(browser, selector):
+    """The numbers that stand in these elements."""
+    elements = browser.find_elements(By.CSS_SELECTOR, selector)
+    text = " ".join(element.text for element in elements)
+    return [float(number) for number in re.findall(r"\d+(?:\.\d+)?(?:e-\d+)?", text)]
+
+
+def test_runs_are_sorted_by_asr_grouped_and_compared(shown, address, browser):
     from mlflow import MlflowClient
 
     client = MlflowClient(f"sqlite:///{shown.folder}/mlflow.db")
@@ -160,6 +185,12 @@ def test_runs_are_sorted_by_asr_and_compared(shown, address, browser):
     values = [asr[name] for name in browser.execute_script(NAMES)]
     assert values == sorted(values, reverse=True)
     _keep(browser, "mlflow-runs.png")
+
+    _group(browser, "defense", runs)
+    _keep(browser, "mlflow-groups.png")
+    by = browser.find_element(By.XPATH, "//button[contains(., 'Group by: defense')]")
+    by.find_element(By.CSS_SELECTOR, "[role=button]").click()
+    _until(browser, lambda d: "Group: " not in _text(d))
 
     pair = [f"digits badnet_sq ood {defense} s0" for defense in ("none", "abd")]
     for name in pair:
