@@ -47,7 +47,7 @@ test-slow: env
 test-cluster: env
 	tests/install.sh slurmctld slurmd slurmdbd sbatch munged mariadbd mariadb -- slurmctld \
 		slurmd slurmdbd slurm-client munge mariadb-server-core mariadb-client-core
-	pytest -m cluster -n 2 --dist worksteal
+	pytest -m cluster -n 3 --dist worksteal
 
 test-browser: env
 	tests/install.sh chromium chromedriver -- chromium chromium-driver

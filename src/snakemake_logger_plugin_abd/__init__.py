@@ -7,11 +7,14 @@ Snakemake words it, less its noise. Snakemake finds the plug-in by the name of t
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from logging import WARNING, LogRecord
+from pathlib import Path
 from typing import Any
 
+import yaml
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
@@ -47,7 +50,7 @@ class LogHandler(LogHandlerBase):  # type: ignore[misc]
             or record.levelno >= WARNING
         ):
             text = self.format(record)
-            shown = worded(text) if text and text != "None" else None
+            shown = worded(text, experiments) if text and text != "None" else None
             if shown and shown not in self.said:
                 self.display.say(shown)
             if shown and concerns_all(shown):
@@ -98,6 +101,14 @@ class LogHandler(LogHandlerBase):  # type: ignore[misc]
     def needs_rulegraph(self) -> bool:
         """It draws no graph."""
         return False
+
+
+def experiments() -> list[str]:
+    """The experiments of the plan; none before the rules have made one."""
+    plan = os.environ.get("ABD_PLAN")
+    if plan is None:
+        return []
+    return list(yaml.safe_load(Path(plan).read_text(encoding="utf-8"))["experiments"])
 
 
 def label(fields: dict[str, Any]) -> str:

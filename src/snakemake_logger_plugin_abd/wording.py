@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 
 # The logs of a failed job follow its error, and are shown as they are.
 LOGS = "\nLogfile "
@@ -57,7 +58,8 @@ MESSAGES = (
     (re.compile(r"\ANo SLURM account given, trying to guess\."), NO_ACCOUNT),
     (
         re.compile(r"\AMissingRuleException:\nNo rule to produce (.*) \(if you use input"),
-        "{0}: expected an experiment of params.yaml, or a file that a stage makes",
+        "{0}: expected an experiment of params.yaml{experiments}, or a file that a stage "
+        "makes",
     ),
     # What an experiment lacks, told by a function of the rules.
     (
@@ -78,13 +80,17 @@ MESSAGES = (
 )
 
 
-def worded(text: str) -> str | None:
-    """Return a message as it is to be shown; None where it says nothing new."""
+def worded(text: str, experiments: Callable[[], Iterable[str]] = tuple) -> str | None:
+    """Return a message as it is to be shown; None where it says nothing new.
+
+    experiments: gives the names that could have been asked for, where a message wants them.
+    """
     if text.startswith((*GUESSED, IN_VAIN)) or TOLD.match(text):
         return None
     for pattern, words in MESSAGES:
         if found := pattern.search(text):
-            return words.format(*found.groups())
+            names = ", ".join(experiments()) if "{experiments}" in words else ""
+            return words.format(*found.groups(), experiments=f" ({names})" if names else "")
     return _of_its_log(text) or _shortened(text)
 
 

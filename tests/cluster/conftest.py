@@ -14,9 +14,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.workflow.conftest import Workflow, clean_environment, make_workflow
+from tests.workflow.conftest import (
+    Workflow,
+    clean_environment,
+    made_once,
+    make_workflow,
+)
 
 HERE = Path(__file__).parent
+N_EPOCHS = 40  # of the teacher that tests stop
 RUNTIME = 300  # seconds that anything here may take; then the test has failed
 # Snakemake asks for the first time after so long; a real cluster is asked less often.
 PROFILE = (
@@ -184,21 +190,24 @@ def until(condition, what):
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory):
     """A workflow whose teacher is still to be trained, for about twenty seconds."""
-    folder = tmp_path_factory.mktemp("prepared")
-    workflow = make_workflow(folder)
-    workflow.edit({"teacher": {"by_dataset": {"digits": {"epochs": 40}}}})
-    workflow.snakemake("--", "results/poison/digits/badnet_sq/poisoned.npz")
-    return workflow
+
+    def make(folder):
+        workflow = make_workflow(folder)
+        workflow.edit({"teacher": {"by_dataset": {"digits": {"epochs": N_EPOCHS}}}})
+        workflow.snakemake("--", "results/poison/digits/badnet_sq/poisoned.npz")
+
+    return made_once(tmp_path_factory, "prepared", make)
 
 
 @pytest.fixture(scope="session")
 def reference(prepared, tmp_path_factory):
     """The same, trained here without Slurm and without a fault."""
-    folder = tmp_path_factory.mktemp("reference") / "copy"
-    shutil.copytree(prepared.folder, folder, symlinks=True)
-    workflow = Workflow(folder)
-    workflow.snakemake("--", METRICS)
-    return workflow
+
+    def make(folder):
+        shutil.copytree(prepared.folder, folder, symlinks=True, dirs_exist_ok=True)
+        Workflow(folder).snakemake("--", METRICS)
+
+    return made_once(tmp_path_factory, "reference", make)
 
 
 @pytest.fixture

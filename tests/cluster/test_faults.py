@@ -2,13 +2,14 @@
 
 import re
 import signal
+import sqlite3
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.cluster.conftest import METRICS, RUNTIME, TEACHER, submitted, until
+from tests.cluster.conftest import METRICS, N_EPOCHS, RUNTIME, TEACHER, submitted, until
 from tests.workflow.conftest import jobs_of
 
 pytestmark = pytest.mark.cluster
@@ -17,10 +18,22 @@ FILES = (f"{TEACHER}/teacher.safetensors", f"{TEACHER}/history.jsonl", METRICS)
 
 
 def _same(workflow, reference):
-    """Whether the results are those of a run without a fault, byte by byte."""
+    """The results are those of a run without a fault, byte by byte, and so is its curve."""
     for name in FILES:
         ours, theirs = (w.folder / name for w in (workflow, reference))
         assert ours.read_bytes() == theirs.read_bytes(), name
+    assert _curve(workflow) == _curve(reference)
+
+
+def _curve(workflow):
+    """What MLflow has of the one run there: every attempt went on in it."""
+    with closing(sqlite3.connect(workflow.folder / "mlflow.db")) as store:
+        points = store.execute(
+            "SELECT run_uuid, step, value FROM metrics WHERE key = 'train.loss' ORDER BY step"
+        ).fetchall()
+    assert len({run for run, _, _ in points}) == 1
+    assert [step for _, step, _ in points] == list(range(1, N_EPOCHS + 1))
+    return [value for _, _, value in points]
 
 
 def _went_on(workflow):
@@ -35,7 +48,7 @@ def _training(slurm, workflow, *, saved=True):
 
     def job():
         running = slurm.jobs("teacher", "R")
-        far = log.is_file() and "progress 4/40" in log.read_text()
+        far = log.is_file() and f"progress 4/{N_EPOCHS}" in log.read_text()
         there = (work / "checkpoint.safetensors").is_file()
         return running if running and far and there == saved else None
 
@@ -182,7 +195,7 @@ def test_snakemake_killed(faulty, slurm, reference):
     workflow.snakemake("--", METRICS)
     _same(workflow, reference)
     assert [state for (state,) in _attempts(slurm, first, "State")] == ["COMPLETED"]
-    workflow.edit({"teacher": {"by_dataset": {"digits": {"epochs": 41}}}})
+    workflow.edit({"teacher": {"by_dataset": {"digits": {"epochs": N_EPOCHS + 1}}}})
     assert workflow.planned(target) == {"teacher": 1}
 
 

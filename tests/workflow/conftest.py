@@ -176,19 +176,24 @@ def workflow(tmp_path):
     return make_workflow(tmp_path)
 
 
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory):
-    """A workflow that has run, not to be changed; one for all processes of the suite."""
+def made_once(tmp_path_factory, name, make):
+    """A folder that one of the suite's processes fills by `make(folder)`, for all of them."""
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
-    folder, done = shared / "finished", shared / "finished.done"
-    with FileLock(shared / "finished.lock"):
+    folder, done = shared / name, shared / f"{name}.done"
+    with FileLock(shared / f"{name}.lock"):
         if not done.exists():
             folder.mkdir()
-            make_workflow(folder).snakemake()
+            make(folder)
             done.touch()
     return Workflow(folder)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A workflow that has run, not to be changed."""
+    return made_once(tmp_path_factory, "finished", lambda f: make_workflow(f).snakemake())
 
 
 @pytest.fixture

@@ -15,16 +15,15 @@ from pathlib import Path
 
 import psutil
 import pytest
-from filelock import FileLock
 
 from abd.storage.results import read_curve
 from abd.storage.usage import job_seconds
 from tests.workflow.conftest import (
     GRID,
-    Workflow,
     clean_environment,
     free_port,
     jobs_of,
+    made_once,
     make_workflow,
 )
 from tests.workflow.test_demo import KEY
@@ -37,20 +36,11 @@ KILLS = 6
 @pytest.fixture(scope="session")
 def many(tmp_path_factory):
     """Sixteen students, made by sixteen jobs at once, of which some were killed."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    workflow = Workflow(shared / "many")
-    with FileLock(shared / "many.lock"):
-        if not (shared / "many.done").exists():
-            workflow.folder.mkdir()
-            _make_many(workflow)
-            (shared / "many.done").touch()
-    return workflow
+    return made_once(tmp_path_factory, "many", _make_many)
 
 
-def _make_many(workflow):
-    make_workflow(workflow.folder)
+def _make_many(folder):
+    workflow = make_workflow(folder)
     grid = {**GRID, "defenses": ["none", "sv"], "seeds": list(SEEDS)}
     workflow.edit({"experiments": {"demo": {"grids": [grid]}}})
     run = workflow.start(
