@@ -159,12 +159,12 @@ def code_of(stage, **fixed):
 
 
 def memory_of(stage):
-    """Main memory of the job, in MB: more with every retry, up to four times as much.
+    """Main memory of the job, in MB: more with every retry, up to three times as much.
 
     Most retries of a long job are for its time limit, which more memory does not mend.
     """
     return told(
-        lambda w, attempt: min(attempt, 4)
+        lambda w, attempt: min(attempt, 3)
         * memory_mb(stage, PLAN.settings[w.dataset], dict(w))
     )
 
