@@ -5,19 +5,18 @@ import re
 
 import numpy as np
 import pytest
-import yaml
 
 from abd.config import load_plan
 from abd.config.stage_jobs import stage_files
 from abd.storage.arrays import read_arrays
 from abd.storage.files import sha256
-from tests.workflow.conftest import TINY, jobs_in
+from tests.workflow.conftest import GRID, jobs_in
 
 KEY = "digits/badnet_sq/wrn-10-1-t0/ood/wrn-10-1-s0"
 WARM, TOTAL, LAST = 4, 12, 3  # rounds; 96 patches in batches of 32, 4 epochs
 BARE = {
     "title": "no remedy",
-    "grids": [{**TINY["experiments"]["demo"]["grids"][0], "defenses": ["none"]}],
+    "grids": [{**GRID, "defenses": ["none"]}],
 }
 
 
@@ -115,7 +114,11 @@ def _digits(section, **changes):
     return {section: {"by_dataset": {"digits": changes}}}
 
 
-# One value of every stage, and the jobs that it concerns.
+def _grid(**changes):
+    return {"experiments": {"demo": {"grids": [{**GRID, **changes}]}}}
+
+
+# One value of every stage, a cell more, and the jobs that each concerns.
 EDITS = [
     ({"fetch": {"by_dataset": {"digits": {"mean": [0.3, 0.3, 0.3]}}}}, TEACHER),
     (_digits("patches", n=95), {"patches": 1, **STUDENTS}),
@@ -128,6 +131,8 @@ EDITS = [
     (_digits("distill", clean={"lr": 0.01}), {}),
     ({"retrospect": {"rounds": 3}}, {"retrospect_abd": 1, "evaluate": 1}),
     ({"experiments": {"demo": {"title": "another"}}}, {"report": 1, "all": 1}),
+    (_grid(seeds=[0, 1]), STUDENTS),
+    (_grid(triggers=["badnet_sq", "blend"]), {"poison": 1, **TEACHER}),
 ]
 
 
@@ -138,26 +143,9 @@ def all_jobs(jobs):
 
 @pytest.mark.parametrize(("changes", "jobs"), EDITS)
 def test_an_edit_plans_what_it_concerns(copied, changes, jobs):
-    """What trains is trained again only for what shapes it."""
+    """What trains is trained again only for what shapes it; a new cell concerns no old one."""
     copied.edit(changes)
     assert copied.planned() == all_jobs(jobs)
-
-
-@pytest.mark.parametrize(
-    ("key", "added", "jobs"),
-    [
-        ("seeds", 1, {"surrogate": 1, "distill_plain": 1, "evaluate": 2}),
-        ("triggers", "blend", {"poison": 1, "teacher": 1, "surrogate": 1, "evaluate": 2}),
-    ],
-)
-def test_an_added_seed_or_trigger_plans_itself_alone(copied, key, added, jobs):
-    grids = yaml.safe_load((copied.folder / "params.yaml").read_text())["experiments"]
-    (grid,) = grids["demo"]["grids"]
-    copied.edit({"experiments": {"demo": {"grids": [{**grid, key: [*grid[key], added]}]}}})
-    planned = copied.planned()
-    assert {rule: planned[rule] for rule in jobs} == jobs
-    old = {"fetch", "patches", "poison", "teacher"} - jobs.keys()
-    assert not old & planned.keys()
 
 
 def test_comments_and_touches_plan_nothing(copied):
