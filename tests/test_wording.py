@@ -175,7 +175,7 @@ def test_single_messages(text, shown):
 
 def test_a_target_that_is_not_there_is_told_of_those_that_are():
     text = "MissingRuleException:\nNo rule to produce tabel1 (if you use input functions"
-    shown = worded(text, lambda: ["demo", "table1"])
+    shown = worded(text, ["demo", "table1"])
     assert "expected an experiment of params.yaml (demo, table1), or a file" in shown
 
 

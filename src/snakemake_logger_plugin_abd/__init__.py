@@ -19,7 +19,7 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from snakemake_logger_plugin_abd.display import Bars, Display, Lines
-from snakemake_logger_plugin_abd.wording import concerns_all, worded
+from snakemake_logger_plugin_abd.wording import concerns_all, is_missing, worded
 
 __all__ = ["LogHandler"]
 
@@ -50,7 +50,8 @@ class LogHandler(LogHandlerBase):  # type: ignore[misc]
             or record.levelno >= WARNING
         ):
             text = self.format(record)
-            shown = worded(text, experiments) if text and text != "None" else None
+            known = experiments() if is_missing(text) else ()
+            shown = worded(text, known) if text and text != "None" else None
             if shown and shown not in self.said:
                 self.display.say(shown)
             if shown and concerns_all(shown):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 
 # The logs of a failed job follow its error, and are shown as they are.
 LOGS = "\nLogfile "
@@ -51,13 +51,15 @@ IN_VAIN = "Exception in run_job"
 # Without an account the Slurm executor guesses, in a way that always fails, and goes on.
 GUESSED = ("No account was given, not able to get", "Unable to guess SLURM account.")
 NO_ACCOUNT = "no slurm_account is set: jobs run under your cluster's default account"
+# A target that neither an experiment nor a stage makes.
+MISSING = "MissingRuleException"
 
 
 # Messages of which one part counts, and what is shown with it.
 MESSAGES = (
     (re.compile(r"\ANo SLURM account given, trying to guess\."), NO_ACCOUNT),
     (
-        re.compile(r"\AMissingRuleException:\nNo rule to produce (.*) \(if you use input"),
+        re.compile(rf"\A{MISSING}:\nNo rule to produce (.*) \(if you use input"),
         "{0}: expected an experiment of params.yaml{experiments}, or a file that a stage "
         "makes",
     ),
@@ -80,17 +82,17 @@ MESSAGES = (
 )
 
 
-def worded(text: str, experiments: Callable[[], Iterable[str]] = tuple) -> str | None:
+def worded(text: str, experiments: Sequence[str] = ()) -> str | None:
     """Return a message as it is to be shown; None where it says nothing new.
 
-    experiments: gives the names that could have been asked for, where a message wants them.
+    experiments: those that can be asked for; used where `is_missing(text)`.
     """
     if text.startswith((*GUESSED, IN_VAIN)) or TOLD.match(text):
         return None
     for pattern, words in MESSAGES:
         if found := pattern.search(text):
-            names = ", ".join(experiments()) if "{experiments}" in words else ""
-            return words.format(*found.groups(), experiments=f" ({names})" if names else "")
+            names = f" ({', '.join(experiments)})" if experiments else ""
+            return words.format(*found.groups(), experiments=names)
     return _of_its_log(text) or _shortened(text)
 
 
@@ -117,6 +119,11 @@ def _of_its_log(text: str) -> str | None:
         elif BROKEN_OFF.search(logs.get(log, "")):
             lines.append(f"{rule} failed: {ENDED} ({log})")
     return "\n".join(lines) or None
+
+
+def is_missing(text: str) -> bool:
+    """Whether a message is of a target that is not there."""
+    return text.startswith(MISSING)
 
 
 def concerns_all(text: str) -> bool:

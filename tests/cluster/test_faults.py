@@ -92,11 +92,15 @@ def _attempts(slurm, first, *fields):
     return [row[2:] for row in rows if "rule_teacher" in row[1]]
 
 
-def test_cancelled(faulty, slurm, reference):
-    run, job, first = faulty
-    slurm.run("scancel", str(job))
-    run.finish()
-    _same(run.workflow, reference)
+def test_cancelled(small, slurm, reference):
+    """It saves before it ends, and its retry goes on from there."""
+    first = slurm.next_id()
+    with submitted(small, slurm, "--", METRICS, checkpoint_seconds=3600) as run:
+        job = _training(slurm, small, saved=False)
+        slurm.run("scancel", str(job))
+        run.finish()
+    _same(small, reference)
+    _went_on(small)
     states = [state for (state,) in _attempts(slurm, first, "State")]
     assert len(states) == 2
     assert states[0].startswith("CANCELLED")

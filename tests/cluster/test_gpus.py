@@ -31,9 +31,12 @@ def _most_at_once(rows):
 def _seen_by(job):
     """A job's stage and the GPUs that it may see; None where it has just ended."""
     try:
-        return job.info["cmdline"][2], job.environ().get("CUDA_VISIBLE_DEVICES")
+        environment = job.environ()
     except psutil.NoSuchProcess:
         return None
+    if not environment:  # of a process that is ending
+        return None
+    return job.info["cmdline"][2], environment.get("CUDA_VISIBLE_DEVICES")
 
 
 def test_never_more_jobs_than_gpus(small, slurm):

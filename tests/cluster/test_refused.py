@@ -2,6 +2,7 @@
 
 import pytest
 
+from snakemake_logger_plugin_abd.wording import NO_ACCOUNT
 from tests.cluster.conftest import METRICS, PROFILE
 
 pytestmark = pytest.mark.cluster
@@ -29,6 +30,11 @@ def test_wrong_settings_of_the_profile(small, slurm, resource, line):
     assert "Error in rule" not in done.stderr
     assert "Traceback" not in done.stderr
     assert "abd teacher --config" not in done.stderr
-    if "account" not in resource:
-        said = [row for row in done.stderr.splitlines() if "account" in row.lower()]
-        assert "your cluster's default account" in said[0]
+
+
+def test_a_profile_without_an_account(small, slurm):
+    """Said once, and jobs run: this cluster's default account takes them."""
+    done = small.run("snakemake", *PROFILE, "--", METRICS, **slurm.environment)
+    said = [row for row in done.stderr.splitlines() if "account" in row.lower()]
+    assert said == [NO_ACCOUNT]
+    assert (small.folder / METRICS).is_file()

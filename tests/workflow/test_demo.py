@@ -118,30 +118,33 @@ def _grid(**changes):
     return {"experiments": {"demo": {"grids": [{**GRID, **changes}]}}}
 
 
-# One value of every stage, a cell more, and the jobs that each concerns.
-EDITS = [
-    ({"fetch": {"by_dataset": {"digits": {"mean": [0.3, 0.3, 0.3]}}}}, TEACHER),
-    (_digits("patches", n=95), {"patches": 1, **STUDENTS}),
-    ({"poison": {"rate": 0.2}}, {"poison": 1, **TEACHER}),
-    ({"teacher": {"lr": 0.05}}, TEACHER),
-    (_digits("surrogate", warm={"ood": 3, "clean": 4}), STUDENTS),
-    ({"vaccine": {"threshold": 0.5}}, SEARCH),
-    ({"distill": {"guard": {"suspicious_weight": 0.2}}}, ABD),
-    (_digits("distill", ood={"lr": 0.01}), STUDENTS),
-    (_digits("distill", clean={"lr": 0.01}), {}),
-    ({"retrospect": {"rounds": 3}}, {"retrospect_abd": 1, "evaluate": 1}),
-    ({"experiments": {"demo": {"title": "another"}}}, {"report": 1, "all": 1}),
-    (_grid(seeds=[0, 1]), STUDENTS),
-    (_grid(triggers=["badnet_sq", "blend"]), {"poison": 1, **TEACHER}),
-]
+# One value of every stage of the demo, a cell more, and the jobs that each concerns.
+EDITS = {
+    "normalisation": (_digits("fetch", mean=[0.3, 0.3, 0.3]), TEACHER),
+    "patches": (_digits("patches", n=95), {"patches": 1, **STUDENTS}),
+    "poison": ({"poison": {"rate": 0.2}}, {"poison": 1, **TEACHER}),
+    "teacher": ({"teacher": {"lr": 0.05}}, TEACHER),
+    "surrogate": (_digits("surrogate", warm={"ood": 3, "clean": 4}), STUDENTS),
+    "vaccine": ({"vaccine": {"threshold": 0.5}}, SEARCH),
+    "guard": ({"distill": {"guard": {"suspicious_weight": 0.2}}}, ABD),
+    "distill": (_digits("distill", ood={"lr": 0.01}), STUDENTS),
+    "another source": (_digits("distill", clean={"lr": 0.01}), {}),
+    "retrospect": ({"retrospect": {"rounds": 3}}, {"retrospect_abd": 1, "evaluate": 1}),
+    "title": ({"experiments": {"demo": {"title": "another"}}}, {"report": 1, "all": 1}),
+    "a seed more": (_grid(seeds=[0, 1]), STUDENTS),
+    "a trigger more": (
+        _grid(triggers=["badnet_sq", "blend"]),
+        {"poison": 1, **TEACHER},
+    ),
+}
 
 
 def all_jobs(jobs):
-    """With those that follow an evaluation."""
+    """The counts of jobs, with those of the reports where a model is evaluated anew."""
     return {**jobs, **REPORT} if "evaluate" in jobs else jobs
 
 
-@pytest.mark.parametrize(("changes", "jobs"), EDITS)
+@pytest.mark.parametrize(("changes", "jobs"), EDITS.values(), ids=EDITS)
 def test_an_edit_plans_what_it_concerns(copied, changes, jobs):
     """What trains is trained again only for what shapes it; a new cell concerns no old one."""
     copied.edit(changes)
@@ -181,6 +184,13 @@ def test_every_lost_file_is_remade_or_missed(copied):
 def test_a_lost_file_is_made_again(copied, lost, rule):
     (copied.folder / "results" / lost).unlink()
     assert copied.planned()[rule] == 1
+
+
+def test_a_target_that_is_not_there_is_told_of_those_that_are(finished):
+    done = finished.snakemake("-n", "--", "demoo", check=False)
+    assert done.returncode == 1
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("demoo: expected an experiment of params.yaml (demo, digits, ")
 
 
 def test_wrong_params_start_nothing(workflow):

@@ -21,7 +21,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.workflow.conftest import ROOT, Workflow, clean_environment, free_port
+from tests.workflow.conftest import GRID, ROOT, Workflow, clean_environment, free_port
 
 pytestmark = pytest.mark.browser
 SECONDS = 90
@@ -29,9 +29,14 @@ SECONDS = 90
 
 @pytest.fixture
 def shown(request):
-    """The workflow whose runs are shown."""
+    """The workflow whose runs are shown: of two seeds, where none is given."""
     folder = os.environ.get("ABD_SHOWN")
-    return Workflow(Path(folder)) if folder else request.getfixturevalue("finished")
+    if folder:
+        return Workflow(Path(folder))
+    workflow = request.getfixturevalue("copied")
+    workflow.edit({"experiments": {"demo": {"grids": [{**GRID, "seeds": [0, 1]}]}}})
+    workflow.snakemake()
+    return workflow
 
 
 @pytest.fixture
@@ -151,16 +156,16 @@ def _group(browser, tag, runs):
         if tag in run.data.tags:
             groups.setdefault(run.data.tags[tag], []).append(run.data.metrics["asr"])
     for value, rates in groups.items():
-        row = f"[role=row][row-id='tag.{tag}.{value}']"
+        cell = f"[role=row][row-id='tag.{tag}.{value}'] [col-id='metrics.`asr`']"
         mean = pytest.approx(statistics.fmean(rates))
-        _until(browser, lambda d, row=row, mean=mean: mean in _numbers(d, row))
+        _until(browser, lambda d, cell=cell, mean=mean: _number(d, cell) == mean)
 
 
-def _numbers(browser, selector):
-    """The numbers that stand in these elements."""
-    elements = browser.find_elements(By.CSS_SELECTOR, selector)
-    text = " ".join(element.text for element in elements)
-    return [float(number) for number in re.findall(r"\d+(?:\.\d+)?(?:e-\d+)?", text)]
+def _number(browser, selector):
+    """The number that an element begins with; None where it shows none yet."""
+    text = browser.find_element(By.CSS_SELECTOR, selector).text
+    number = re.match(r"[\d.]+(e-\d+)?", text)
+    return float(number[0]) if number else None
 
 
 def test_runs_are_sorted_by_asr_grouped_and_compared(shown, address, browser):
@@ -184,6 +189,7 @@ def test_runs_are_sorted_by_asr_grouped_and_compared(shown, address, browser):
     _until(browser, lambda d: len(d.execute_script(NAMES)) == len(asr))
     values = [asr[name] for name in browser.execute_script(NAMES)]
     assert values == sorted(values, reverse=True)
+    assert values[0] > values[-1]
     _keep(browser, "mlflow-runs.png")
 
     _group(browser, "defense", runs)
