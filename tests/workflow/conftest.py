@@ -62,6 +62,11 @@ TINY = {
 }
 
 
+def with_grid(**changes):
+    """An edit of the tiny params: other values of keys of its grid."""
+    return {"experiments": {"demo": {"grids": [{**GRID, **changes}]}}}
+
+
 @dataclass(frozen=True)
 class Workflow:
     """A folder with the workflow, and the means to run it."""

@@ -10,7 +10,7 @@ from abd.config import load_plan
 from abd.config.stage_jobs import stage_files
 from abd.storage.arrays import read_arrays
 from abd.storage.files import sha256
-from tests.workflow.conftest import GRID, jobs_in
+from tests.workflow.conftest import GRID, jobs_in, with_grid
 
 KEY = "digits/badnet_sq/wrn-10-1-t0/ood/wrn-10-1-s0"
 WARM, TOTAL, LAST = 4, 12, 3  # rounds; 96 patches in batches of 32, 4 epochs
@@ -114,10 +114,6 @@ def _digits(section, **changes):
     return {section: {"by_dataset": {"digits": changes}}}
 
 
-def _grid(**changes):
-    return {"experiments": {"demo": {"grids": [{**GRID, **changes}]}}}
-
-
 # One value of every stage of the demo, a cell more, and the jobs that each concerns.
 EDITS = {
     "normalisation": (_digits("fetch", mean=[0.3, 0.3, 0.3]), TEACHER),
@@ -131,9 +127,9 @@ EDITS = {
     "another source": (_digits("distill", clean={"lr": 0.01}), {}),
     "retrospect": ({"retrospect": {"rounds": 3}}, {"retrospect_abd": 1, "evaluate": 1}),
     "title": ({"experiments": {"demo": {"title": "another"}}}, {"report": 1, "all": 1}),
-    "a seed more": (_grid(seeds=[0, 1]), STUDENTS),
+    "a seed more": (with_grid(seeds=[0, 1]), STUDENTS),
     "a trigger more": (
-        _grid(triggers=["badnet_sq", "blend"]),
+        with_grid(triggers=["badnet_sq", "blend"]),
         {"poison": 1, **TEACHER},
     ),
 }

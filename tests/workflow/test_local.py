@@ -7,7 +7,7 @@ import time
 import pytest
 import torch
 
-from tests.workflow.conftest import GRID, jobs_of
+from tests.workflow.conftest import jobs_of, with_grid
 
 TRIGGERS = ("badnet_grid", "badnet_sq", "blend")
 TEACHERS = [f"results/teacher/digits/{t}/wrn-10-1-t0/teacher.safetensors" for t in TRIGGERS]
@@ -43,8 +43,7 @@ def test_no_more_jobs_than_gpus(workflow, n_gpus, given):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
 def test_jobs_compute_on_a_gpu_and_say_on_which(workflow):
     """Students of two seeds; what each sees of several is take_gpu's (tests/test_gpu.py)."""
-    grids = {"demo": {"grids": [{**GRID, "seeds": [0, 1]}]}}
-    workflow.edit({"numerics": {"device": "cuda"}, "experiments": grids})
+    workflow.edit({"numerics": {"device": "cuda"}, **with_grid(seeds=[0, 1])})
     workflow.snakemake(*LOCAL)
     records = list((workflow.folder / "results/distill").rglob("record.json"))
     assert records

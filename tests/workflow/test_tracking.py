@@ -19,12 +19,12 @@ import pytest
 from abd.storage.results import read_curve
 from abd.storage.usage import job_seconds
 from tests.workflow.conftest import (
-    GRID,
     clean_environment,
     free_port,
     jobs_of,
     made_once,
     make_workflow,
+    with_grid,
 )
 from tests.workflow.test_demo import KEY
 
@@ -41,8 +41,7 @@ def many(tmp_path_factory):
 
 def _make_many(folder):
     workflow = make_workflow(folder)
-    grid = {**GRID, "defenses": ["none", "sv"], "seeds": list(SEEDS)}
-    workflow.edit({"experiments": {"demo": {"grids": [grid]}}})
+    workflow.edit(with_grid(defenses=["none", "sv"], seeds=list(SEEDS)))
     run = workflow.start(
         "snakemake", f"-c{N_JOBS}", "--retries", "4", ABD_SAMPLE_SECONDS="0.5"
     )

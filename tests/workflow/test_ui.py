@@ -21,7 +21,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.workflow.conftest import GRID, ROOT, Workflow, clean_environment, free_port
+from tests.workflow.conftest import ROOT, Workflow, clean_environment, free_port, with_grid
 
 pytestmark = pytest.mark.browser
 SECONDS = 90
@@ -34,7 +34,7 @@ def shown(request):
     if folder:
         return Workflow(Path(folder))
     workflow = request.getfixturevalue("copied")
-    workflow.edit({"experiments": {"demo": {"grids": [{**GRID, "seeds": [0, 1]}]}}})
+    workflow.edit(with_grid(seeds=[0, 1]))
     workflow.snakemake()
     return workflow
 
