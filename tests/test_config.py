@@ -119,6 +119,7 @@ LEARNING = {
         ({"numerics": {"threads": 2}}, LEARNING),
         ({"numerics": {"dtype": "bfloat16"}}, LEARNING - {"vaccine", "score", "evaluate"}),
         ({"numerics": {"graph": True}}, {"teacher", "distill"}),
+        ({"numerics": {"compile": True}}, {"teacher", "distill"}),
         ({"experiments": {"demo": {"title": "x"}}}, set()),
     ],
 )

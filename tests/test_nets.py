@@ -8,7 +8,7 @@ from abd.errors import AbdError
 from abd.nets import build_net, check_name, identity
 from abd.nets.layout import built_layout, known_layout
 from abd.nets.parts import forward_tail, forward_trunk, shufflable_convs, trunk_length
-from abd.nets.taps import tap_names, tapped
+from abd.nets.taps import hooked, tap_names, tapped
 from abd.seeding import torch_stream
 
 
@@ -91,7 +91,10 @@ def test_taps_are_the_ends_of_the_stages(name, widths, sizes, stream):
     x = torch.randn(2, 3, 32, 32, generator=stream)
     with torch.no_grad():
         logits, taps = tapped(net, x, tap_names(net))
+        theirs = hooked(net, x, tap_names(net))
         assert torch.equal(logits, net(x))
+    assert torch.equal(logits, theirs[0])
+    assert all(torch.equal(a, b) for a, b in zip(taps, theirs[1], strict=True))
     assert [t.shape[1] for t in taps] == widths
     assert [t.shape[2] for t in taps] == sizes
     assert not any(m._forward_hooks for m in net.modules())

@@ -34,7 +34,7 @@ def options(tmp_path):
         teacher=teacher, arch="wrn-16-2", arch_args=None, classes=10, size=32,
         normalize="cifar10", student="wrn-16-1", student_args=None, source="ood",
         images=["flower"], test=None, trigger=None, target=None, out=tmp_path / "clean", like=None, settings=None,
-        budget=1.0, device="cpu", dtype="float32", threads=1, seed=3,
+        budget=1.0, device="cpu", dtype="float32", compile=False, threads=1, seed=3,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor, nn
 
+from abd.compiling import Compiled
 from abd.cuda_graph import Graphed
 from abd.errors import AbdError
 from abd.history import Record
@@ -33,7 +34,8 @@ class Distillation:
     of the run) takes the place of the source's. `extra` is entered around every step with
     the student, the batch and a stream, and gives one gradient per parameter to add to
     that of the distillation loss. With `graphed`, on a CUDA device, the rounds of a
-    `GraphSource` are recorded and replayed as a graph, unless there is an `extra`.
+    `GraphSource` are recorded and replayed as a graph, unless there is an `extra`. With
+    `compiled`, on a CPU, the source's loss and its gradient are compiled.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Distillation:
         optimizer: OptimizerSpec | None = None,
         extra: ExtraGradient | None = None,
         graphed: bool = False,
+        compiled: bool = False,
     ) -> None:
         self.student = student
         self.source = source
@@ -60,6 +63,7 @@ class Distillation:
         self._loss = torch.zeros((), device=device)
         self._n_losses = 0
         self._graph = self._graphed()
+        self._loss_of = Compiled(self._batch_loss) if compiled else self._batch_loss
 
     def run(self, stop: int) -> Iterator[Record | None]:
         """Do rounds until `position` is `stop`, yielding after each.
@@ -125,9 +129,12 @@ class Distillation:
         self._loss += loss
 
     def _backward(self, batch: Batch) -> Tensor:
-        loss = self.source.loss(self.student, batch)
+        loss = self._loss_of(batch)
         loss.backward()
         return loss.detach()
+
+    def _batch_loss(self, batch: Batch) -> Tensor:
+        return self.source.loss(self.student, batch)
 
     def _record(self) -> Record:
         loss = self._loss.item() / self._n_losses

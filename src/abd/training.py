@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from abd.augment import random_crop, random_hflip
+from abd.compiling import Compiled
 from abd.cuda_graph import Graphed
 from abd.errors import AbdError
 from abd.history import Record
@@ -42,7 +43,7 @@ class Training:
     and of several such with the highest "asr", are kept in `best_net`, else those of the
     last. With `craft` the network learns from what that makes of each batch: adversarial
     training. With `graphed`, on a CUDA device, a batch's work is recorded and replayed as
-    a graph.
+    a graph; with `compiled`, on a CPU, the loss and its gradient are compiled.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Training:
         select_best: bool,
         craft: Craft | None = None,
         graphed: bool = False,
+        compiled: bool = False,
     ) -> None:
         if len(pixels) < batch:
             raise ValueError(f"batch: expected at most {len(pixels)}, got {batch}")
@@ -77,6 +79,7 @@ class Training:
         self.position = 0
         self._pass: _Pass | None = None
         self._loss = torch.zeros((), device=pixels.device)  # of the epoch, summed
+        self._loss_of = Compiled(self._batch_loss) if compiled else self._batch_loss
         self._learn = self._learning()
         self.best = [-1.0, 0.0]
         self.best_net: dict[str, Tensor] = {}
@@ -127,10 +130,13 @@ class Training:
 
     def _learn_eagerly(self, pixels: Tensor, labels: Tensor) -> None:
         self.optimizer.zero_grad(set_to_none=True)
-        loss = F.cross_entropy(self.net(self.normalize(pixels)), labels)
+        loss = self._loss_of(self.normalize(pixels), labels)
         loss.backward()
         self.optimizer.step()
         self._loss += loss.detach()
+
+    def _batch_loss(self, x: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(self.net(x), labels)
 
     def _mean_loss(self, epoch: _Pass) -> float:
         mean = self._loss.item() / epoch.done

@@ -20,14 +20,12 @@ from abd.config.plan import Plan
 from abd.config.rule import paper_rule
 from abd.config.schema import Settings
 from abd.config.sources import SOURCES, settings_class
+from abd.config.study import MEASURING, TRAINING
 from abd.data import DATASETS
 from abd.data.folders import listing_digest
 from abd.digest import code_digest
 from abd.triggers import TRIGGERS
 
-TRAINING = ("harden", "teacher", "surrogate", "distill", "retrospect")
-MEASURING = ("vaccine", "verdict", "score", "evaluate")
-GRAPHED = ("teacher", "distill")
 # What few jobs have: the code digest of the others must not hold it.
 OWN_DATA = "abd.data.own"
 DECIDING, MEASURING_DROP = "abd.stages.deciding", "abd.stages.measuring"
@@ -53,9 +51,7 @@ def job_spec(plan: Plan, stage: str, wildcards: Mapping[str, str]) -> JobSpec:
         **_SLICES[stage](settings, wildcards),
     }
     if stage in TRAINING or stage in MEASURING:
-        unused = {"dtype"} if stage in MEASURING else set()
-        unused |= {"graph"} if stage not in GRAPHED else set()
-        config["numerics"] = plan.top.numerics.model_dump(exclude=unused)
+        config["numerics"] = plan.top.numerics.of(stage)
     return JobSpec(
         config=json.dumps(config, sort_keys=True),
         code=code_digest(stage, config["members"]),

@@ -26,7 +26,7 @@ from abd.config.schema import (
 from abd.config.sections import Problems, validate
 from abd.config.shown import shown
 from abd.config.sources import SourceSettings, settings_class
-from abd.config.study import Defense, Numerics
+from abd.config.study import ACCELERATIONS, Defense, Numerics
 from abd.digest import is_module
 from abd.errors import AbdError
 
@@ -57,8 +57,8 @@ def _model(fields: Mapping[str, Any], needed: Iterable[str] = ()) -> type[Sectio
 
 _IMAGES = _model(_of(Fetch, "size", "n_classes", "mean", "std"))
 _SIZE = _of(Fetch, "size")
-_MEASURING = {"numerics": _model(_of(Numerics, without=["dtype", "graph"]))}
-_TRAINING = {"numerics": _model(_of(Numerics, without=["graph"]))}
+_MEASURING = {"numerics": _model(_of(Numerics, without=["dtype", *ACCELERATIONS]))}
+_TRAINING = {"numerics": _model(_of(Numerics, without=ACCELERATIONS))}
 _STUDENT: Fields = {
     "images": _IMAGES,
     "teacher_net": str,

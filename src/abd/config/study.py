@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -23,11 +23,18 @@ PaperItem = Literal[
 ]
 
 
+TRAINING = ("harden", "teacher", "surrogate", "distill", "retrospect")
+MEASURING = ("vaccine", "verdict", "score", "evaluate")
+ACCELERATED = ("teacher", "distill")  # they train for long
+ACCELERATIONS = ("graph", "compile")
+
+
 class Numerics(Section):
     """How numbers are computed; nothing is switched on because a machine has it.
 
     dtype: of the convolutions while networks are trained; what is measured or decided
     is computed in float32 all the same. graph: on a GPU, launch rounds of training whole.
+    compile: on a CPU, compile what a step of training computes.
     """
 
     device: Annotated[str, Field(pattern=r"^(cpu|cuda(:[0-9]{1,2})?)$")]
@@ -35,6 +42,13 @@ class Numerics(Section):
     threads: Annotated[Int, Field(ge=1, le=1024)]
     deterministic: bool
     graph: bool
+    compile: bool
+
+    def of(self, stage: str) -> dict[str, Any]:
+        """Those that shape the numbers of a stage that trains or measures."""
+        unused = {"dtype"} if stage in MEASURING else set()
+        unused |= set(ACCELERATIONS) if stage not in ACCELERATED else set()
+        return self.model_dump(exclude=unused)
 
 
 class Grid(Section):

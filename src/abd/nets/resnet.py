@@ -76,6 +76,14 @@ class DividedResNet(ResNet):  # type: ignore[misc]  # torchvision has no types
         """The submodules whose outputs attention transfer compares: the four stages."""
         return list(STAGES)
 
+    def forward_tapped(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return the logits (B, K) of normalised images, and the outputs of `taps`."""
+        h, ends = self.forward_trunk(x, 1), []
+        for stage in STAGES:
+            h = self.get_submodule(stage)(h)
+            ends.append(h)
+        return self.forward_tail(h, 1 + len(self._units())), ends
+
 
 def build_resnet(
     options: list[str], n_classes: int, generator: torch.Generator | None

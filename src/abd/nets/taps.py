@@ -1,4 +1,8 @@
-"""Activations inside a network, read while it runs: what attention transfer compares."""
+"""Activations inside a network, read while it runs: what attention transfer compares.
+
+A network names them (`taps`), and may hand them out itself (`forward_tapped`, as
+`WideResNet` does): a compiler follows that, where it does not follow hooks.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,15 @@ def tap_names(net: nn.Module) -> list[str]:
 
 def tapped(net: nn.Module, x: Tensor, names: Sequence[str]) -> tuple[Tensor, list[Tensor]]:
     """Return logits (B, K) and the outputs of the submodules `names`, in their order."""
+    own = getattr(net, "forward_tapped", None)
+    if own is not None and list(names) == tap_names(net):
+        logits, outputs = own(x)
+        return logits, outputs
+    return hooked(net, x, names)
+
+
+def hooked(net: nn.Module, x: Tensor, names: Sequence[str]) -> tuple[Tensor, list[Tensor]]:
+    """`tapped` for a network that only names its taps."""
     seen: dict[str, Tensor] = {}
     handles = [
         net.get_submodule(name).register_forward_hook(

@@ -111,6 +111,16 @@ class WideResNet(nn.Module):
         n_blocks = len(self.blocks) // N_STAGES
         return [f"blocks.{(stage + 1) * n_blocks - 1}" for stage in range(N_STAGES)]
 
+    def forward_tapped(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return the logits (B, K) of normalised images, and the outputs of `taps`."""
+        n_blocks, ends = len(self.blocks) // N_STAGES, []
+        h = self.conv(x)
+        for i, block in enumerate(self.blocks, start=1):
+            h = block(h)
+            if i % n_blocks == 0:
+                ends.append(h)
+        return self.forward_tail(h, 1 + len(self.blocks)), ends
+
 
 def build_wrn(
     options: list[str], n_classes: int, generator: torch.Generator | None

@@ -54,6 +54,7 @@ class Options:
     budget: float
     device: str
     dtype: str
+    compile: bool
     threads: int
     seed: int
 
@@ -145,6 +146,7 @@ def params_of(
             "dtype": options.dtype,
             "threads": options.threads,
             "graph": options.device != "cpu",
+            "compile": options.compile,
         },
         "experiments": {
             EXPERIMENT: {

@@ -59,6 +59,11 @@ def graphed(numerics: Mapping[str, Any], device: torch.device) -> bool:
     return bool(numerics["graph"]) and device.type == "cuda"
 
 
+def compiled(numerics: Mapping[str, Any], device: torch.device) -> bool:
+    """Whether steps of training are to be compiled."""
+    return bool(numerics["compile"]) and device.type == "cpu"
+
+
 def normalization(job: Job) -> Normalization:
     """The normalisation of a data set's images: as in params, else as stage fetch found it.
 

@@ -27,6 +27,7 @@ def make_training(
     select_best: bool,
     craft: Craft | None = None,
     graphed: bool = False,
+    compiled: bool = False,
 ) -> Training:
     """Return the training of `net` on images (N, H, W, 3) and labels (N,)."""
     device = next(net.parameters()).device
@@ -49,4 +50,5 @@ def make_training(
         select_best=select_best,
         craft=craft,
         graphed=graphed,
+        compiled=compiled,
     )

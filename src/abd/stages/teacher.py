@@ -10,7 +10,7 @@ from abd.nets import build_net
 from abd.seeding import torch_stream
 from abd.stages.drive import Driver
 from abd.stages.job import Job
-from abd.stages.load import graphed, normalization, place, use_numerics
+from abd.stages.load import compiled, graphed, normalization, place, use_numerics
 from abd.stages.supervised import make_training
 from abd.stages.testset import load_test
 from abd.storage.arrays import read_arrays, read_dataset
@@ -41,6 +41,7 @@ def run(job: Job) -> None:
         judge=lambda net: _judge(net, test),
         select_best=settings["select"] == "best",
         graphed=graphed(config["numerics"], device),
+        compiled=compiled(config["numerics"], device),
     )
     driver = Driver(job, training, settings["epochs"])
     driver.until(settings["epochs"])
