@@ -8,11 +8,12 @@ from bench.checkpoint import checkpoint
 from bench.gpu import ood_batch_cuda, teacher_batch_cuda, zskt_cycle_cuda
 from bench.orchestration import orchestration
 from bench.teacher import teacher_epoch
-from bench.zskt import sv_added, zskt_cycle_bf16, zskt_cycle_fp32
+from bench.zskt import sv_added, zskt_cycle_bf16, zskt_cycle_compiled, zskt_cycle_fp32
 
 FIGURES = (
     zskt_cycle_fp32,
     zskt_cycle_bf16,
+    zskt_cycle_compiled,
     sv_added,
     sr_step,
     abd_run,

@@ -57,7 +57,12 @@ def student() -> nn.Module:
 
 
 def distillation(
-    teacher: nn.Module, device: str = "cpu", *, graphed: bool = False, log_every: int = 1
+    teacher: nn.Module,
+    device: str = "cpu",
+    *,
+    graphed: bool = False,
+    log_every: int = 1,
+    compiled: bool = False,
 ) -> Distillation:
     """The study's run, from its start."""
     context = Context(
@@ -69,7 +74,9 @@ def distillation(
         lr_generator=1e-3, lr=2e-3, clip_norm=5.0, at_beta=250.0,
     )  # fmt: skip
     net = student().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Distillation(net, source, seed=0, log_every=log_every, graphed=graphed)
+    return Distillation(
+        net, source, seed=0, log_every=log_every, graphed=graphed, compiled=compiled
+    )
 
 
 def prepared(dtype: str, device: str = "cpu") -> nn.Module:
@@ -81,10 +88,12 @@ def prepared(dtype: str, device: str = "cpu") -> nn.Module:
     return folded(teacher)
 
 
-def ours(dtype: str, *, guarded: bool = False) -> Callable[[], Cycle]:
+def ours(
+    dtype: str, *, guarded: bool = False, compiled: bool = False
+) -> Callable[[], Cycle]:
     """Our cycle; `guarded` by the first vaccine."""
     teacher = prepared(dtype)
-    run = distillation(teacher)
+    run = distillation(teacher, compiled=compiled)
     if guarded:
         vaccine = ShuffledTeacher(
             teacher, draw_trial(teacher, 5, 3, torch_stream(0, "bench"))
@@ -166,6 +175,12 @@ def zskt_cycle_fp32() -> Figure:
 def zskt_cycle_bf16() -> Figure:
     """One cycle with convolutions in bfloat16."""
     return _against_the_reference("bfloat16", "zskt_cycle_bf16", 1 / 8)
+
+
+def zskt_cycle_compiled() -> Figure:
+    """A cycle in bfloat16 whose student's steps are compiled, against one as it stands."""
+    turns = take_turns(partial(ours, "bfloat16", compiled=True), partial(ours, "bfloat16"))
+    return turns.figure("zskt_cycle_compiled", "a cycle as it stands", 0.9)
 
 
 def sv_added() -> Figure:
