@@ -8,6 +8,7 @@ import torch
 
 from abd.config.sources import SOURCES
 from abd.distillation import Distillation
+from abd.diversity import effective_classes
 from abd.errors import AbdError
 from abd.metrics import EvalSet, evaluate
 from abd.nets import build_net
@@ -72,6 +73,23 @@ def test_going_on_gives_the_same_bits(name, retrospection, stop, make):
 
 def test_records_come_at_the_interval_and_at_the_end(make):
     assert [r.step for r in make().run(8) if r] == [3, 6, 8]
+
+
+def test_records_tell_how_many_classes_the_teacher_sees(make, teacher):
+    """Of the batch that the student learned from in that round."""
+    records = [r for r in make().run(3) if r]
+    (batch,) = make().source.batches(2, teacher)
+    seen = effective_classes(batch.teacher_logits).item()
+    assert [r.values["classes"] for r in records] == [pytest.approx(seen)]
+    assert seen > 1.01
+
+
+@pytest.mark.parametrize("name", SOURCES.names())
+def test_images_of_one_class_show_in_every_source_s_records(name, make, teacher):
+    with torch.no_grad():
+        teacher.linear.bias[2] = 1000.0
+    records = [r for r in make(name).run(11) if r]
+    assert records[-1].values["classes"] == 1.0
 
 
 def test_a_kill_between_records_loses_none(make):

@@ -429,6 +429,19 @@ def test_missing_seeds_are_named_together(results):
     assert listed.text == "5 of 6 students have not run"
 
 
+def test_students_whose_images_were_of_one_class_are_named(results):
+    """By the last point of the curve that says so."""
+    cells = [replace(CELL, seed=seed) for seed in (0, 1, 2)]
+    for cell, classes in zip(cells, ((6.0, 1.04), (1.0, 7.0), ()), strict=True):
+        results([cell])
+        points = [Record(10 * i, {"classes": n}) for i, n in enumerate(classes, 1)]
+        write_history(Path(history_paths(cell)[-1]), points)
+    (listed,) = cell_lists(load_plan(PARAMS), Results("x", measured(cells), []))
+    assert listed.word == "One class"
+    assert listed.text.startswith("1 of 3 students learned at the end from images that")
+    assert listed.lines == ["badnet_sq, ood: no defense, seed 0: 1.0 of 10"]
+
+
 def test_results_of_the_wrong_kind_are_named(report):
     metrics, vaccine = Path(DAMAGED[1]), Path(DAMAGED[2])
     for path, text in ((metrics, "{}"), (metrics, "[]"), (vaccine, '{"found": true}')):

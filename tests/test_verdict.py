@@ -12,7 +12,14 @@ from abd.config import load_params, load_plan, make_plan
 from abd.config.sections import merge
 from abd.purify.calibration import Calibration, read_calibration, shaping
 from abd.purify.labelled import Known
-from abd.purify.sentences import say_end, say_of_student, say_price, sum_up
+from abd.purify.sentences import (
+    say_end,
+    say_of_images,
+    say_of_student,
+    say_price,
+    sum_up,
+    warn_of_images,
+)
 
 ROOT = Path(__file__).parents[1]
 LOOKED_AT = {"net": "wrn-16-2", "source": "ood", "size": 16, "verdict": {"draws": 4}}
@@ -84,6 +91,25 @@ def test_of_the_student_it_says_what_is_left_and_how_sure_that_is():
 def test_of_a_student_that_nothing_moves_it_names_no_class():
     said = say_of_student(_found_in_students([0.0, 0.0], [0.0, 0.0]))
     assert "class" not in said
+
+
+@pytest.mark.parametrize(
+    ("seen", "at_end", "warning"),
+    [
+        (6.2, 5.9, None),
+        (6.2, None, None),
+        (1.0, 1.0, "The surrogate images of the verdict and of the student are nearly all"),
+        (6.2, 1.1, "The surrogate images of the student are nearly all of one class"),
+        (1.2, None, "The surrogate images of the verdict are nearly all of one class"),
+    ],
+)
+def test_images_of_one_class_are_warned_of(seen, at_end, warning):
+    found = {"n_classes": 10, "classes_seen": seen}
+    said = say_of_images(found, at_end)
+    assert f"show {seen} of 10 classes" in said
+    assert ("learned from" in said) is (at_end is not None)
+    warned = warn_of_images(found, at_end)
+    assert warned.startswith(warning) if warning else warned == ""
 
 
 FREE = {"rule": "data_free", "drop": None, "n_labelled": None}

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from abd.compiling import Compiled
 from abd.cuda_graph import Graphed
+from abd.diversity import effective_classes
 from abd.errors import AbdError
 from abd.history import Record
 from abd.optim import OptimizerSpec
@@ -68,30 +69,32 @@ class Distillation:
     def run(self, stop: int) -> Iterator[Record | None]:
         """Do rounds until `position` is `stop`, yielding after each.
 
-        Yields a record (the mean loss since the last) every `log_every` rounds and at
-        `stop`, else None. Raises AbdError where the loss is no longer finite, or a batch
-        holds one image over and over.
+        Yields a record (the mean loss since the last, and how many classes the teacher
+        sees in the batch) every `log_every` rounds and at `stop`, else None. Raises
+        AbdError where the loss is no longer finite, or a batch holds one image over and
+        over.
         """
         while self.position < stop:
             due = (self.position + 1) % self.log_every == 0 or self.position + 1 == stop
             self.student.train()
             self.spec.set_lr(self.optimizer, self.position)
-            made, n_steps = self._round()
+            batches = self._round()
             if due:
-                for images in made:
-                    check_different(images)
-            self._n_losses += n_steps
+                for batch in batches:
+                    if batch.pixels is None:  # a generator's, not of a pool
+                        check_different(batch.x)
+            self._n_losses += sum(batch.repeats for batch in batches)
             self.position += 1
-            yield self._record() if due and self._n_losses else None
+            yield self._record(batches) if due and self._n_losses else None
 
-    def _round(self) -> tuple[list[Tensor], int]:
-        """Do a round; return the images that a generator made, and the steps taken."""
+    def _round(self) -> list[Batch]:
+        """Do a round; return its batches."""
         if self._graph is None:
             return self._steps(self.source.batches(self.position, self.student))
         assert isinstance(self.source, GraphSource)
         return self._graph(*self.source.prepare(self.position))
 
-    def _graphed(self) -> Graphed[tuple[list[Tensor], int]] | None:
+    def _graphed(self) -> Graphed[list[Batch]] | None:
         """The rounds as a CUDA graph, if they are to be one and can be."""
         source = self.source
         if (
@@ -102,15 +105,13 @@ class Distillation:
             return None
         return Graphed(lambda *prepared: self._steps(source.cycle(self.student, *prepared)))
 
-    def _steps(self, batches: Iterable[Batch]) -> tuple[list[Tensor], int]:
-        made, n_steps = [], 0
+    def _steps(self, batches: Iterable[Batch]) -> list[Batch]:
+        done = []
         for number, batch in enumerate(batches):
-            if batch.pixels is None:  # a generator's, not of a pool
-                made.append(batch.x)
             for repeat in range(batch.repeats):
                 self._step(batch, number, repeat)
-            n_steps += batch.repeats
-        return made, n_steps
+            done.append(batch)
+        return done
 
     def _step(self, batch: Batch, number: int, repeat: int) -> None:
         self.optimizer.zero_grad(set_to_none=True)
@@ -136,7 +137,7 @@ class Distillation:
     def _batch_loss(self, batch: Batch) -> Tensor:
         return self.source.loss(self.student, batch)
 
-    def _record(self) -> Record:
+    def _record(self, batches: Iterable[Batch]) -> Record:
         loss = self._loss.item() / self._n_losses
         if not torch.isfinite(self._loss):
             raise AbdError(
@@ -145,7 +146,11 @@ class Distillation:
             )
         self._loss.zero_()
         self._n_losses = 0
-        return Record(self.position, {"loss": loss})
+        values = {"loss": loss}
+        for batch in batches:
+            if batch.repeats:
+                values["classes"] = effective_classes(batch.teacher_logits).item()
+        return Record(self.position, values)
 
     def state(self) -> State:
         """The complete state: student, optimizer, source, position."""

@@ -74,7 +74,12 @@ def _expected(workflow):
         runs[f"digits badnet_sq ood sv s{seed}"] = [
             f"results/distill/{key}/first/history.jsonl"
         ]
-    names = {"loss": "train.loss", "acc": "monitor.acc", "asr": "monitor.asr"}
+    names = {
+        "loss": "train.loss",
+        "classes": "train.classes",
+        "acc": "monitor.acc",
+        "asr": "monitor.asr",
+    }
     counts = {}
     for run, histories in runs.items():
         curve = read_curve(folder / history for history in histories)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from abd.config import Plan
 from abd.config.cells import Cell
-from abd.config.paths import student_path
+from abd.config.paths import history_paths, student_path
 from abd.config.schema import Settings
 from abd.errors import printable
 from abd.nets import build_net
@@ -20,6 +20,7 @@ from abd.purify.verdict import About, write_verdict
 from abd.storage.checkpoints import read_net
 from abd.storage.files import replacing
 from abd.storage.records import read_record
+from abd.storage.results import last_value, read_curve
 
 FILES = ("student.safetensors", "verdict.json", "report.html", "README.md")
 DEFENSES = {"undefended": "none", "purified": "abd"}
@@ -58,6 +59,9 @@ def export(
         budget=options.budget,
         seed=options.seed,
         looked_at=shaping(cell.teacher, cell.source, settings),
+        classes_at_end=last_value(
+            read_curve(work / path for path in history_paths(cell)), "classes"
+        ),
         known=_known(work, options, plan),
         suspected=_suspected(options),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from abd.diversity import FEW
 from abd.purify.calibration import Calibration
 from abd.purify.labelled import Known
 from abd.report.interval import wilson
@@ -55,6 +56,34 @@ def sum_up(
             f"through {of['source']}; how far that holds for this one nobody has measured."
         )
     return said
+
+
+def say_of_images(found: Mapping[str, Any], at_end: float | None) -> str:
+    """Say how many classes the surrogate images show, by the teacher's answers.
+
+    at_end: of the last that the student learned from, if that is known.
+    """
+    k = found["n_classes"]
+    last = (
+        "" if at_end is None else f", the last that the student learned from {at_end:.1f}"
+    )
+    return (
+        f"To the teacher they show {found['classes_seen']:.1f} of {k} classes{last}: an "
+        f"effective number, 1 where all are of one class, {k} where none is commoner than "
+        "another."
+    )
+
+
+def warn_of_images(found: Mapping[str, Any], at_end: float | None) -> str:
+    """Say which of verdict and student hardly more than one class was shown to; or ""."""
+    shown = {"verdict": found["classes_seen"], "student": at_end}
+    spoilt = [what for what, n in shown.items() if n is not None and n <= FEW]
+    if not spoilt:
+        return ""
+    return (
+        f"The surrogate images of the {' and of the '.join(spoilt)} are nearly all of one "
+        "class to the teacher: do not rely on it; take another --seed, or another --source."
+    )
 
 
 def say_of_student(found: Mapping[str, Any]) -> str:

@@ -16,7 +16,15 @@ from markupsafe import Markup
 from abd import __version__
 from abd.purify.calibration import Calibration, read_calibration
 from abd.purify.labelled import Known
-from abd.purify.sentences import say_end, say_of_student, say_price, sum_up, suspects
+from abd.purify.sentences import (
+    say_end,
+    say_of_images,
+    say_of_student,
+    say_price,
+    sum_up,
+    suspects,
+    warn_of_images,
+)
 from abd.report.theme import ACCENT, INK, SETTINGS, WARNING, to_svg
 from abd.storage.arrays import read_arrays
 from abd.storage.files import read_json, write_text
@@ -38,7 +46,8 @@ class About:
     file: the teacher's, with its sha256. photos: those that patches were cut from, by
     name, with their sha256, "" of those that come with scikit-learn. like, settings: the
     data set whose settings were taken, and the sections laid over these. looked_at: what
-    shapes a score, as in `Calibration.about`. known: by network, what it does with the
+    shapes a score, as in `Calibration.about`. classes_at_end: how many the student's last
+    images showed, if that is known. known: by network, what it does with the
     user's labelled images, where such were given; suspected: the trigger that their ASR is
     of, and its class.
     """
@@ -58,6 +67,7 @@ class About:
     budget: float
     seed: int
     looked_at: Mapping[str, Any]
+    classes_at_end: float | None
     known: Mapping[str, Known]
     suspected: str | None
 
@@ -70,7 +80,11 @@ def write_verdict(
     results: verdict.json of stage verdict; pictures: its arrays.
     """
     found, calibration = read_json(results), read_calibration()
-    sentence = sum_up(found, calibration, about.looked_at)
+    said = (
+        sum_up(found, calibration, about.looked_at),
+        warn_of_images(found, about.classes_at_end),
+    )
+    sentence = " ".join(filter(None, said))
     environment = Environment(
         loader=ChoiceLoader(
             [PackageLoader("abd", "purify"), PackageLoader("abd", "report")]
@@ -86,6 +100,7 @@ def write_verdict(
         "sentence": sentence,
         "calibration": calibration,
         "end": say_end(found["decision"]),
+        "images": say_of_images(found, about.classes_at_end),
         "student": say_of_student(found),
         "price": say_price(about.known),
         "suspects": suspects(found),

@@ -7,7 +7,7 @@ from pathlib import Path
 from abd.config.cells import Cell
 from abd.config.paths import history_paths
 from abd.report.read import read_result
-from abd.storage.results import read_curve, read_history
+from abd.storage.results import last_value, read_curve, read_history
 
 
 def curve_of(cell: Cell) -> list[dict[str, float]]:
@@ -16,3 +16,8 @@ def curve_of(cell: Cell) -> list[dict[str, float]]:
     for path in paths:  # each by itself, to say which is damaged
         read_result(path, lambda p: [point["step"] for point in read_history(p)])
     return read_curve(paths)
+
+
+def classes_of(cell: Cell) -> float | None:
+    """How many classes a student's last images showed, if that is known."""
+    return last_value(curve_of(cell), "classes")

@@ -1,4 +1,4 @@
-"""The students that a report lists below its table: those that lack, and stale ones."""
+"""The students that a report lists below its table, with what is said of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 
 from abd.config import Plan
 from abd.config.cells import Cell
+from abd.diversity import FEW
 from abd.report.cells import Results
+from abd.report.curves import classes_of
 from abd.report.groups import name_of, shown_parts
 from abd.report.stale import stale_cells
 from abd.report.table import TITLES
@@ -30,10 +32,21 @@ def cell_lists(plan: Plan, results: Results) -> list[CellList]:
     everyone = [*(m.cell for m in results.cells), *results.missing]
     missing = [(cell, "") for cell in results.missing]
     stale = stale_cells(plan, (m.cell for m in results.cells))
+    one_class = [
+        (m.cell, f"{n:.1f} of {plan.settings[m.cell.dataset].fetch.n_classes}")
+        for m in results.cells
+        if (n := classes_of(m.cell)) is not None and n <= FEW
+    ]
     lists = []
     for word, what, said in (
         ("Missing", "have not run", missing),
         ("Stale", "are not of the params, code and results that are here now", stale),
+        (
+            "One class",
+            "learned at the end from images that are nearly all of one class to the "
+            "teacher (effective number of classes)",
+            one_class,
+        ),
     ):
         if said:
             text = f"{len(said)} of {len(everyone)} students {what}"

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from abd.diversity import effective_classes
 from abd.errors import AbdError
 from abd.nets import build_net
 from abd.pixels import Normalization
@@ -63,6 +64,7 @@ def run(job: Job) -> None:
             "n_images": len(x),
             "n_judged": len(x) - len(x) // 2,
             "n_classes": config["images"]["n_classes"],
+            "classes_seen": _classes(teacher, x),
             "score": score_of(moved),
             "divergences": divergences,
             "moved_to": moved_to(moved),
@@ -120,6 +122,13 @@ def _inputs(images: Tensor, normalize: Normalization, device: torch.device) -> T
 @torch.no_grad()
 def _answers(net: nn.Module, x: Tensor) -> Tensor:
     return torch.cat([net(part).argmax(dim=1) for part in x.split(CHUNK)])
+
+
+@torch.no_grad()
+def _classes(teacher: nn.Module, x: Tensor) -> float:
+    """The effective number of classes of the images."""
+    logits = torch.cat([teacher(part) for part in x.split(CHUNK)])
+    return effective_classes(logits).item()
 
 
 def _retrospected(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from abd.errors import AbdError
@@ -29,6 +29,12 @@ def read_curve(paths: Iterable[Path]) -> list[dict[str, float]]:
         if points:
             curve = [p for p in curve if p["step"] < points[0]["step"]] + points
     return curve
+
+
+def last_value(curve: Iterable[Mapping[str, float]], name: str) -> float | None:
+    """The last value of that name in a curve; None where it has none."""
+    values = [point[name] for point in curve if name in point]
+    return values[-1] if values else None
 
 
 def read_history(path: Path) -> list[dict[str, float]]:

@@ -19,7 +19,8 @@ from abd.storage.results import read_curve
 from abd.storage.staleness import reasons
 from abd.storage.usage import samples_of, seconds_of
 
-CURVES = {"loss": "train.loss", "acc": "monitor.acc", "asr": "monitor.asr"}
+SEEN_IN = {"train": ("loss", "classes"), "monitor": ("acc", "asr")}
+CURVES = {name: f"{where}.{name}" for where, names in SEEN_IN.items() for name in names}
 FIGURES = ("curves.png", "scores.png")  # of an experiment's those that show single models
 UNFIT = (LookupError, TypeError, ValueError, AttributeError)
 COMMIT = "mlflow.source.git.commit"  # the UI shows it as the version
