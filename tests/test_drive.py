@@ -1,9 +1,12 @@
 """What happens between two steps of a run."""
 
+import os
+import signal
 from types import SimpleNamespace
 
 import pytest
 
+from abd.errors import AbdError, Interrupted
 from abd.stages import drive
 from abd.stages.job import Job
 from abd.state import State
@@ -16,6 +19,34 @@ class Clock:
 
     def monotonic(self):
         return self.now
+
+
+class Failing:
+    """A first step that cannot be taken, perhaps as a signal stopped what it needs."""
+
+    position = 0
+
+    def __init__(self, *signals):
+        self.signals = signals
+
+    def run(self, stop):
+        for number in self.signals:
+            os.kill(os.getpid(), number)
+        raise AbdError("no compiler")
+        yield
+
+    def state(self):
+        return State({}, {})
+
+
+def test_a_step_that_fails_after_a_signal_is_a_stop(tmp_path):
+    job = Job("distill", {}, {}, {"student": tmp_path / "student"}, "key")
+    with pytest.raises(
+        Interrupted, match="distill: stopped by SIGTERM at 0/5; start again"
+    ):
+        drive.Driver(job, Failing(signal.SIGTERM), 5).until(5)
+    with pytest.raises(AbdError, match="no compiler"):
+        drive.Driver(job, Failing(), 5).until(5)
 
 
 @pytest.mark.parametrize(

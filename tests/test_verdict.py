@@ -98,16 +98,28 @@ def test_of_a_student_that_nothing_moves_it_names_no_class():
     [
         (6.2, 5.9, None),
         (6.2, None, None),
-        (1.0, 1.0, "The surrogate images of the verdict and of the student are nearly all"),
-        (6.2, 1.1, "The surrogate images of the student are nearly all of one class"),
-        (1.2, None, "The surrogate images of the verdict are nearly all of one class"),
+        (
+            1.0,
+            1.0,
+            "Do not rely on this verdict and the student: to the teacher the surrogate images of e",
+        ),
+        (
+            6.2,
+            1.05,
+            "Do not rely on the student: to the teacher the surrogate images of it",
+        ),
+        (
+            1.1,
+            None,
+            "Do not rely on this verdict: to the teacher the surrogate images of it",
+        ),
     ],
 )
 def test_images_of_one_class_are_warned_of(seen, at_end, warning):
     found = {"n_classes": 10, "classes_seen": seen}
     said = say_of_images(found, at_end)
     assert f"show {seen} of 10 classes" in said
-    assert ("learned from" in said) is (at_end is not None)
+    assert ("last ones show" in said) is (at_end is not None)
     warned = warn_of_images(found, at_end)
     assert warned.startswith(warning) if warning else warned == ""
 

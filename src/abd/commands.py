@@ -90,12 +90,15 @@ def purify(arguments: argparse.Namespace) -> None:
     """Distil a clean student from a teacher that nobody vouches for."""
     from dataclasses import fields
 
+    from abd.compiler import check_compiler
     from abd.purify.options import Options
     from abd.purify.run import options_of_snakemake, plan_of, prepare, run, working_in
 
     options = Options(**{f.name: getattr(arguments, f.name) for f in fields(Options)})
     snakemake = options_of_snakemake(arguments.profile, arguments.cores)
     params, plan, own = plan_of(options)
+    if params["numerics"]["compile"] and arguments.profile is None:  # else nodes have it
+        check_compiler()
     if arguments.dry_run:
         from abd.purify.estimate import estimate
 

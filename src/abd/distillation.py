@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor, nn
 
-from abd.compiling import Compiled
+from abd.compiling import compiled_with_gradient, with_gradient
 from abd.cuda_graph import Graphed
 from abd.diversity import effective_classes
 from abd.errors import AbdError
@@ -64,15 +64,16 @@ class Distillation:
         self._loss = torch.zeros((), device=device)
         self._n_losses = 0
         self._graph = self._graphed()
-        self._loss_of = Compiled(self._batch_loss) if compiled else self._batch_loss
+        learning = compiled_with_gradient if compiled else with_gradient
+        self._learn = learning(self._loss_of)
 
     def run(self, stop: int) -> Iterator[Record | None]:
         """Do rounds until `position` is `stop`, yielding after each.
 
         Yields a record (the mean loss since the last, and how many classes the teacher
-        sees in the batch) every `log_every` rounds and at `stop`, else None. Raises
-        AbdError where the loss is no longer finite, or a batch holds one image over and
-        over.
+        sees in the round's batches) every `log_every` rounds and at `stop`, else None.
+        Raises AbdError where the loss is no longer finite, or a batch holds one image over
+        and over.
         """
         while self.position < stop:
             due = (self.position + 1) % self.log_every == 0 or self.position + 1 == stop
@@ -116,11 +117,11 @@ class Distillation:
     def _step(self, batch: Batch, number: int, repeat: int) -> None:
         self.optimizer.zero_grad(set_to_none=True)
         if self.extra is None:
-            loss = self._backward(batch)
+            loss = self._learn(batch)
         else:
             stream = torch_stream(self.seed, "extra", self.position, number, repeat)
             with self.extra(self.student, batch.x, stream) as gradients:
-                loss = self._backward(batch)
+                loss = self._learn(batch)
             for parameter, gradient in zip(
                 self.student.parameters(), gradients, strict=True
             ):
@@ -129,12 +130,7 @@ class Distillation:
         self.spec.step(self.optimizer)
         self._loss += loss
 
-    def _backward(self, batch: Batch) -> Tensor:
-        loss = self._loss_of(batch)
-        loss.backward()
-        return loss.detach()
-
-    def _batch_loss(self, batch: Batch) -> Tensor:
+    def _loss_of(self, batch: Batch) -> Tensor:
         return self.source.loss(self.student, batch)
 
     def _record(self, batches: Iterable[Batch]) -> Record:
@@ -147,9 +143,8 @@ class Distillation:
         self._loss.zero_()
         self._n_losses = 0
         values = {"loss": loss}
-        for batch in batches:
-            if batch.repeats:
-                values["classes"] = effective_classes(batch.teacher_logits).item()
+        if shown := [batch.teacher_logits for batch in batches if batch.repeats]:
+            values["classes"] = effective_classes(torch.cat(shown)).item()
         return Record(self.position, values)
 
     def state(self) -> State:

@@ -5,10 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-# As few or fewer, of any number: the images are nearly all of one class. A generator that
-# has fallen into one gives 1.0.
-FEW = 1.5
-
 
 def effective_classes(logits: Tensor) -> Tensor:
     """The effective number of classes in a batch, a scalar of 1..K.

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from abd.augment import random_crop, random_hflip
-from abd.compiling import Compiled
+from abd.compiling import compiled_with_gradient, with_gradient
 from abd.cuda_graph import Graphed
 from abd.errors import AbdError
 from abd.history import Record
@@ -79,7 +79,8 @@ class Training:
         self.position = 0
         self._pass: _Pass | None = None
         self._loss = torch.zeros((), device=pixels.device)  # of the epoch, summed
-        self._loss_of = Compiled(self._batch_loss) if compiled else self._batch_loss
+        learning = compiled_with_gradient if compiled else with_gradient
+        self._gradient = learning(self._loss_of)
         self._learn = self._learning()
         self.best = [-1.0, 0.0]
         self.best_net: dict[str, Tensor] = {}
@@ -130,12 +131,11 @@ class Training:
 
     def _learn_eagerly(self, pixels: Tensor, labels: Tensor) -> None:
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self._loss_of(self.normalize(pixels), labels)
-        loss.backward()
+        loss = self._gradient(self.normalize(pixels), labels)
         self.optimizer.step()
-        self._loss += loss.detach()
+        self._loss += loss
 
-    def _batch_loss(self, x: Tensor, labels: Tensor) -> Tensor:
+    def _loss_of(self, x: Tensor, labels: Tensor) -> Tensor:
         return F.cross_entropy(self.net(x), labels)
 
     def _mean_loss(self, epoch: _Pass) -> float:

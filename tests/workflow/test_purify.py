@@ -1,7 +1,9 @@
 """`abd purify` from a file of weights to a student and a verdict."""
 
+import html
 import json
 import re
+import shutil
 import time
 
 import numpy as np
@@ -12,6 +14,7 @@ import yaml
 from PIL import Image
 from safetensors.torch import load_file
 
+from abd.compiler import compiler
 from abd.nets import build_net
 from abd.seeding import torch_stream
 from tests.workflow.conftest import Workflow
@@ -64,8 +67,13 @@ def test_from_weights_to_a_student_and_a_verdict(workplace):
     assert verdict["score"] >= 0
     assert verdict["perturbations"].keys() == {"teacher", "undefended", "purified"}
     assert len(verdict["perturbations"]["teacher"]["flipped_to"]) == 4
+    assert 1 <= verdict["classes_seen"] <= 4
     page = (out / "report.html").read_text()
     assert page.count("data:image/png;base64,") == 3 + 1 + 3
+    assert f"To the teacher they show {verdict['classes_seen']:.1f} of 4 classes" in page
+    (history,) = out.glob("work/results/distill/**/plain/history.jsonl")
+    at_end = json.loads(history.read_text().splitlines()[-1])["classes"]
+    assert f"the student's last ones show {at_end:.1f}." in html.unescape(page)
     assert "Acc: on your labelled images" in page
     assert "(badnet_sq, class 1)" in page
     assert "who knows this trigger would have taken" in page
@@ -105,13 +113,35 @@ def test_a_generator_makes_the_images_where_no_photograph_is_given(source, workp
     settings = {**SETTINGS, **GENERATORS[source]}
     del settings["patches"]
     (workplace.folder / "settings.yaml").write_text(yaml.safe_dump(settings))
-    _purify(workplace, "--source", source, "--cores", "2")
+    compiles = source == "zskt" and shutil.which(compiler()) is not None
+    cache = workplace.folder / "compiled"
+    options = ["--compile"] if compiles else []
+    one_class = source == "zskt"
+    if one_class:  # as if the generator had fallen into it
+        weights = build_net("wrn-10-1", 4, torch_stream(0, "t")).state_dict()
+        weights["linear.bias"][1] = 50.0
+        torch.save(weights, workplace.folder / "t.pt")
+    done = _purify(
+        workplace,
+        "--source",
+        source,
+        "--cores",
+        "2",
+        *options,
+        TORCHINDUCTOR_CACHE_DIR=str(cache),
+    )
     out = workplace.folder / "clean"
     assert (out / "student.safetensors").is_file()
+    (log,) = out.glob("work/logs/distill/**/plain.log")
+    assert ("is compiled" in log.read_text()) is compiles
+    assert cache.exists() is compiles
     assert not (out / "work/results/patches").exists()
     page = (out / "report.html").read_text()
     assert page.count("data:image/png;base64,") == 3 + 1 + 3
     assert f"<dt>surrogate images</dt><dd>{source}</dd>" in page
+    warning = "Do not rely on this verdict and the student"
+    for text in (page, (out / "README.md").read_text(), done.stdout):
+        assert (warning in text) is one_class
 
 
 def test_bad_teachers_are_refused_in_one_line(workplace):

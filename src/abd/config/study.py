@@ -25,7 +25,9 @@ PaperItem = Literal[
 
 TRAINING = ("harden", "teacher", "surrogate", "distill", "retrospect")
 MEASURING = ("vaccine", "verdict", "score", "evaluate")
-ACCELERATED = ("teacher", "distill")  # they train for long
+# The long ones. Of the others the surrogate stage and harden are short, and the gradient of
+# self-retrospection is one of gradients.
+ACCELERATED = ("teacher", "distill")
 ACCELERATIONS = ("graph", "compile")
 
 

@@ -22,6 +22,8 @@ def tap_names(net: nn.Module) -> list[str]:
 
 def tapped(net: nn.Module, x: Tensor, names: Sequence[str]) -> tuple[Tensor, list[Tensor]]:
     """Return logits (B, K) and the outputs of the submodules `names`, in their order."""
+    if not names:
+        return net(x), []
     own = getattr(net, "forward_tapped", None)
     if own is not None and list(names) == tap_names(net):
         logits, outputs = own(x)

@@ -146,7 +146,7 @@ def params_of(
             "dtype": options.dtype,
             "threads": options.threads,
             "graph": options.device != "cpu",
-            "compile": options.compile,
+            "compile": options.compile and options.device == "cpu",
         },
         "experiments": {
             EXPERIMENT: {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from abd.diversity import FEW
 from abd.purify.calibration import Calibration
 from abd.purify.labelled import Known
+from abd.report.curves import FEW_CLASSES
 from abd.report.interval import wilson
 
 # By whether a vaccine was found, and how it ended.
@@ -64,25 +64,24 @@ def say_of_images(found: Mapping[str, Any], at_end: float | None) -> str:
     at_end: of the last that the student learned from, if that is known.
     """
     k = found["n_classes"]
-    last = (
-        "" if at_end is None else f", the last that the student learned from {at_end:.1f}"
-    )
+    last = "" if at_end is None else f"; the student's last ones show {at_end:.1f}"
     return (
-        f"To the teacher they show {found['classes_seen']:.1f} of {k} classes{last}: an "
-        f"effective number, 1 where all are of one class, {k} where none is commoner than "
-        "another."
+        f"To the teacher they show {found['classes_seen']:.1f} of {k} classes, an "
+        f"effective number: 1 where all are of one class, {k} where none is commoner "
+        f"than another{last}."
     )
 
 
 def warn_of_images(found: Mapping[str, Any], at_end: float | None) -> str:
     """Say which of verdict and student hardly more than one class was shown to; or ""."""
-    shown = {"verdict": found["classes_seen"], "student": at_end}
-    spoilt = [what for what, n in shown.items() if n is not None and n <= FEW]
+    shown = {"this verdict": found["classes_seen"], "the student": at_end}
+    spoilt = [what for what, n in shown.items() if n is not None and n <= FEW_CLASSES]
     if not spoilt:
         return ""
     return (
-        f"The surrogate images of the {' and of the '.join(spoilt)} are nearly all of one "
-        "class to the teacher: do not rely on it; take another --seed, or another --source."
+        f"Do not rely on {' and '.join(spoilt)}: to the teacher the surrogate images of "
+        f"{'either' if len(spoilt) > 1 else 'it'} are nearly all of one class. Take "
+        "another --seed, or another --source."
     )
 
 

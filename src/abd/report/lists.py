@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 
 from abd.config import Plan
 from abd.config.cells import Cell
-from abd.diversity import FEW
 from abd.report.cells import Results
-from abd.report.curves import classes_of
+from abd.report.curves import FEW_CLASSES, classes_of
 from abd.report.groups import name_of, shown_parts
 from abd.report.stale import stale_cells
 from abd.report.table import TITLES
@@ -35,7 +34,7 @@ def cell_lists(plan: Plan, results: Results) -> list[CellList]:
     one_class = [
         (m.cell, f"{n:.1f} of {plan.settings[m.cell.dataset].fetch.n_classes}")
         for m in results.cells
-        if (n := classes_of(m.cell)) is not None and n <= FEW
+        if (n := classes_of(m.cell)) is not None and n <= FEW_CLASSES
     ]
     lists = []
     for word, what, said in (

@@ -79,17 +79,25 @@ class Driver:
         Raises AbdError where the state is no longer finite; the last good one is kept.
         """
         with _signals() as caught:
-            for record in self.run.run(stop):
-                self._note(record)
-                if caught or time.monotonic() - self._saved > self._interval():
-                    self._save()
-                self._progress(record is not None)
-                if caught:
-                    raise Interrupted(
-                        f"{self.job.stage}: stopped by {caught[0]} at "
-                        f"{self.run.position}/{self.total}; start again to go on from there"
-                    )
+            try:
+                for record in self.run.run(stop):
+                    self._note(record)
+                    if caught or time.monotonic() - self._saved > self._interval():
+                        self._save()
+                    self._progress(record is not None)
+                    if caught:
+                        raise self._stopped(caught)
+            except AbdError:
+                if caught:  # perhaps for a compiler at work, which the signal stopped, too
+                    raise self._stopped(caught) from None
+                raise
         self._good_state()
+
+    def _stopped(self, caught: list[str]) -> Interrupted:
+        return Interrupted(
+            f"{self.job.stage}: stopped by {caught[0]} at "
+            f"{self.run.position}/{self.total}; start again to go on from there"
+        )
 
     def mark(self, name: str) -> None:
         """Keep the state as it is now under a name; a stop does not lose it."""

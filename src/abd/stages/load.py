@@ -16,6 +16,8 @@ from abd.stages.job import Job, say
 from abd.stages.memory import keep_freed_memory
 from abd.storage.files import read_json
 
+COMPILING = "the first step is compiled, which takes up to a minute"
+
 
 def use_numerics(numerics: Mapping[str, Any]) -> torch.device:
     """Set threads, determinism and precision for this process; return the device.

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import platform
+import subprocess
 from pathlib import Path
+
+from abd.compiler import compiler
 
 CPUINFO = Path("/proc/cpuinfo")
 # What PyTorch chooses its kernels by, the strongest first: a flag, and its name.
@@ -24,6 +27,14 @@ def processor() -> str:
     flags = facts.get("flags", "").split()
     unit = next((said for flag, said in UNITS.items() if flag in flags), None)
     return name if unit is None else f"{name}, {unit}"
+
+
+def compiler_version() -> str:
+    """What the C++ compiler says of itself, in a line."""
+    said = subprocess.run(
+        [compiler(), "--version"], capture_output=True, text=True, check=True
+    )
+    return said.stdout.partition("\n")[0]
 
 
 def device_name(device: str) -> str:

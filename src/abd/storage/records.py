@@ -18,7 +18,7 @@ from typing import Any
 from abd import __version__
 from abd.errors import AbdError
 from abd.storage.files import json_text, read_json, sha256, write_json
-from abd.storage.machine import device_name
+from abd.storage.machine import compiler_version, device_name
 
 NAME = "record.json"
 PACKAGES = ("numpy", "torch", "torchvision")
@@ -47,7 +47,9 @@ def write_record(
     job's own (`abd.stages.job.Job`).
     """
     files = [*inputs.items(), *outputs.items()]
-    device = config.get("numerics", {}).get("device", "cpu")
+    numerics = config.get("numerics", {})
+    device = numerics.get("device", "cpu")
+    compiled = numerics.get("compile", False) and device == "cpu"
     record = {
         "stage": stage,
         "command": ["abd", stage, *(f"--{k}={v}" for k, v in files)],
@@ -62,6 +64,7 @@ def write_record(
             "abd": __version__,
             "python": platform.python_version(),
             **{name: version(name) for name in PACKAGES},
+            **({"compiler": compiler_version()} if compiled else {}),
         },
         "device": device_name(device),
     }
