@@ -23,6 +23,7 @@ from abd.shuffling import ShuffledTeacher, draw_trial
 from abd.sources.base import Context
 from abd.sources.zskt import ZsktSource
 from abd.stages.load import use_numerics
+from bench.lockstep import lockstep, statistics_of
 from bench.peak import convolution_peak
 from bench.reference import ReferenceZskt, reference_generator
 from bench.sides import N_THREADS, Side
@@ -30,6 +31,7 @@ from bench.timing import Figure, take_turns
 
 BATCH, SIZE, NZ, ROUNDS = 128, 32, 100, 80_000
 N_CYCLES, N_CONTROL = 20, 5
+N_LOCKSTEP = 10
 # The least that a cycle computes: MMAC per image of method section 10.2, with doublings
 # as transposed convolutions.
 CYCLE_FLOP = 1362.9e6 * 2 * BATCH
@@ -112,32 +114,40 @@ def reference(
     layout: torch.memory_format = torch.contiguous_format,
 ) -> Callable[[], Cycle]:
     """The reference's loop from the same start, in torch's default memory layout."""
-    like = distillation(teacher_net())
-    assert isinstance(like.source, ZsktSource)
-    nets = (teacher_net(), student(), reference_generator(like.source.generator))
-    run = ReferenceZskt(
-        *(net.to(memory_format=layout) for net in nets),
-        noise=_noise,
-        rounds=ROUNDS,
-    )
+    run = _reference_run(layout)
     indices = count()
     return lambda: (run.cycle(next(indices)), statistics_of(run.student))
 
 
-def statistics_of(student: nn.Module) -> Tensor:
-    """All of a network's running statistics, side by side."""
-    return torch.cat([b.flatten() for b in student.buffers() if b.is_floating_point()])
+def _reference_run(layout: torch.memory_format) -> ReferenceZskt:
+    like = distillation(teacher_net())
+    assert isinstance(like.source, ZsktSource)
+    nets = (teacher_net(), student(), reference_generator(like.source.generator))
+    return ReferenceZskt(
+        *(net.to(memory_format=layout) for net in nets), noise=_noise, rounds=ROUNDS
+    )
+
+
+def in_lockstep(dtype: str) -> Callable[[], dict[str, float]]:
+    """How far our cycles stray, each from the reference's state."""
+    reference = _reference_run(torch.contiguous_format)  # before autocast is switched on
+    run = distillation(prepared(dtype))
+    return lambda: lockstep(run, reference, N_LOCKSTEP)
 
 
 def _against_the_reference(dtype: str, name: str, aim: float) -> Figure:
     turns = take_turns(partial(ours, dtype), reference, N_CYCLES - 1)
     cycles, theirs = zip(*turns.values, strict=True)
+    with Side(partial(in_lockstep, dtype)) as side:
+        _, strayed = side.step()
     peak = convolution_peak(getattr(torch, dtype))
     return turns.figure(
         name,
         "the reference's loop",
         aim,
         differences=_differences(cycles, theirs),
+        cycles_from_the_same_state=N_LOCKSTEP,
+        differences_from_the_same_state=strayed,
         share_of_convolution_peak=CYCLE_FLOP / statistics.median(turns.ours) / peak,
         convolution_peak_gflops=peak / 1e9,
     )

@@ -1,7 +1,7 @@
 """PyTorch's optimizers without the import of its compiler, which takes as long as torch's.
 
 Each of their methods here is wrapped, in torch, in something that imports the compiler to
-tell it not to look inside. Nothing in abd is compiled, so they are taken unwrapped.
+tell it not to look inside. No optimizer's step is compiled, so they are taken unwrapped.
 """
 
 from __future__ import annotations

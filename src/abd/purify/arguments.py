@@ -69,7 +69,11 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add("--budget", type=float, default=1.0, metavar="SHARE", help="of the study's rounds")
     add("--device", default="cpu", metavar="cpu|cuda")
     add("--dtype", choices=["float32", "bfloat16"], default="float32")
-    add("--compile", action="store_true", help="the distillation, on a CPU: quicker, wants a C++ compiler")
+    add(
+        "--compile",
+        action="store_true",
+        help="the distillation, on a CPU: quicker, wants a C++ compiler",
+    )
     add("--threads", type=int, default=1, metavar="N", help="of one job")
     add("--seed", type=int, default=0, metavar="N")
     add("--dry-run", action="store_true", help="say what would be done, and what it takes")

@@ -61,7 +61,7 @@ class ZsktSource:
             device=context.device, memory_format=torch.channels_last
         )
         self._spec = OptimizerSpec("adam", cosine(lr_generator, context.rounds))
-        self._optimizer = self._spec.build(
+        self.generator_optimizer = self._spec.build(
             self.generator.parameters(), capturable=context.graphed
         )
         self._taps = tap_names(context.teacher) if at_beta else []
@@ -78,7 +78,7 @@ class ZsktSource:
 
     def prepare(self, index: int) -> tuple[Tensor]:
         """Set the learning rate of cycle `index`; return its noise (B, nz)."""
-        self._spec.set_lr(self._optimizer, index)
+        self._spec.set_lr(self.generator_optimizer, index)
         stream = torch_stream(self.context.seed, "zskt", "noise", index)
         z = torch.randn(self.batch, self.nz, generator=stream)
         return (z.to(self.generator.linear.weight),)
@@ -111,7 +111,7 @@ class ZsktSource:
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
         clip_grad_norm_(parameters, self.clip_norm)
-        self._optimizer.step()
+        self.generator_optimizer.step()
         return Batch(x.detach(), logits.detach(), repeats=0)
 
     def loss(self, student: nn.Module, batch: Batch) -> Tensor:
@@ -131,9 +131,9 @@ class ZsktSource:
     def save(self, state: State) -> None:
         """Put the generator and its optimizer into `state`."""
         state.put_net("generator", self.generator)
-        state.put_optimizer("generator_optimizer", self._optimizer)
+        state.put_optimizer("generator_optimizer", self.generator_optimizer)
 
     def load(self, state: State) -> None:
         """Take them back."""
         state.get_net("generator", self.generator)
-        state.get_optimizer("generator_optimizer", self._optimizer)
+        state.get_optimizer("generator_optimizer", self.generator_optimizer)
