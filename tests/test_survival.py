@@ -55,6 +55,13 @@ def test_what_it_does_is_counted(x):
         assert share == pytest.approx(float(got))
 
 
+@pytest.mark.parametrize("looks", [1e-8, 1e-7, 1e-6, 1e-5])
+def test_no_picture_moves_a_network_by_less_than_nothing(looks, x):
+    """Whatever rounding makes of answers that hardly differ."""
+    found = most_moving(Linear(torch.full((3, 16, 16), looks)), x, SETTINGS, _stream())
+    assert found.divergence >= 0
+
+
 def test_nothing_moves_a_network_that_does_not_look(x):
     found = most_moving(Linear(torch.zeros(3, 16, 16)), x, SETTINGS, _stream())
     assert found.divergence == 0

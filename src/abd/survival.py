@@ -82,7 +82,8 @@ def _judged(logits: Logits, x: Tensor, delta: Tensor) -> Moved:
     said, says = before.argmax(dim=1), after.argmax(dim=1)
     counts = torch.bincount(says[says != said], minlength=before.shape[1])
     shares = (counts / len(x)).tolist()
-    return Moved(delta, float(batch_kl(before, after)), shares)
+    # Of answers that hardly differ rounding can leave less than nothing.
+    return Moved(delta, float(batch_kl(before, after).clamp_min(0)), shares)
 
 
 def survivors(
