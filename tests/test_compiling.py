@@ -176,7 +176,7 @@ def test_a_missing_compiler_is_said_in_a_line():
         CXX="no-such-compiler",
     )
     assert "numerics.compile" in line
-    assert "got no no-such-compiler" in line
+    assert "got no command no-such-compiler" in line
 
 
 def _in_a_process(program, **environment):

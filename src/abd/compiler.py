@@ -17,7 +17,7 @@ def compiler() -> str:
 def check_compiler() -> None:
     """AbdError where this machine has none."""
     if shutil.which(compiler()) is None:
-        raise no_compiling(f"no {printable(compiler())} (CXX may name another)")
+        raise no_compiling(f"no command {printable(compiler())} (CXX names another)")
 
 
 def no_compiling(got: str) -> AbdError:
