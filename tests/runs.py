@@ -1,10 +1,14 @@
 """Runs of every kind of work that can be made quicker, for tests that compare them."""
 
 import copy
+import shutil
+import sysconfig
+from pathlib import Path
 
 import numpy as np
 import torch
 
+from abd.compiler import compiler
 from abd.distillation import Distillation
 from abd.nets import build_net
 from abd.optim import OptimizerSpec
@@ -18,6 +22,12 @@ from tests.test_sources import build_source
 KINDS = ["clean", "ood", "zskt", "zskt with a vaccine", "ood with a vaccine", "teacher"]
 N_CYCLES = 12
 NORMALIZE = Normalization((0.3, 0.4, 0.5), (0.2, 0.25, 0.3))
+
+
+def can_compile():
+    """Whether this machine has what torch's compiler wants."""
+    headers = Path(sysconfig.get_path("include"), "Python.h")
+    return shutil.which(compiler()) is not None and headers.is_file()
 
 
 def wrn(stream):

@@ -2,7 +2,6 @@
 
 import copy
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -19,10 +18,10 @@ from abd.errors import AbdError
 from abd.metrics import eval_mode
 from abd.nets import build_net
 from abd.nets.taps import tap_names, tapped
-from tests.runs import different, finish, make_run, wrn
+from tests.runs import can_compile, different, finish, make_run, wrn
 
 needs_compiler = pytest.mark.skipif(
-    shutil.which(compiler()) is None, reason="this machine has no C++ compiler"
+    not can_compile(), reason="this machine lacks a C++ compiler or Python's headers"
 )
 
 

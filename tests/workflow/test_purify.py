@@ -3,7 +3,6 @@
 import html
 import json
 import re
-import shutil
 import time
 
 import numpy as np
@@ -14,9 +13,9 @@ import yaml
 from PIL import Image
 from safetensors.torch import load_file
 
-from abd.compiler import compiler
 from abd.nets import build_net
 from abd.seeding import torch_stream
+from tests.runs import can_compile
 from tests.workflow.conftest import Workflow
 
 SETTINGS = {
@@ -113,7 +112,7 @@ def test_a_generator_makes_the_images_where_no_photograph_is_given(source, workp
     settings = {**SETTINGS, **GENERATORS[source]}
     del settings["patches"]
     (workplace.folder / "settings.yaml").write_text(yaml.safe_dump(settings))
-    compiles = source == "zskt" and shutil.which(compiler()) is not None
+    compiles = source == "zskt" and can_compile()
     cache = workplace.folder / "compiled"
     options = ["--compile"] if compiles else []
     one_class = source == "zskt"
