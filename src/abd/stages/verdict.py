@@ -46,7 +46,8 @@ def run(job: Job) -> None:
         "undefended": _student(job, "plain", device),
         "purified": _student(job, "student", device),
     }
-    said = {name: _answers(net, x) for name, net in nets.items()}
+    logits = {name: _logits(net, x) for name, net in nets.items()}
+    said = {name: own.argmax(dim=1) for name, own in logits.items()}
     found = {
         name: _retrospected(net, teacher, x, said[name], config)
         for name, net in nets.items()
@@ -64,7 +65,7 @@ def run(job: Job) -> None:
             "n_images": len(x),
             "n_judged": len(x) - len(x) // 2,
             "n_classes": config["images"]["n_classes"],
-            "classes_seen": _classes(teacher, x),
+            "classes_seen": effective_classes(logits["teacher"]).item(),
             "score": score_of(moved),
             "divergences": divergences,
             "moved_to": moved_to(moved),
@@ -120,15 +121,8 @@ def _inputs(images: Tensor, normalize: Normalization, device: torch.device) -> T
 
 
 @torch.no_grad()
-def _answers(net: nn.Module, x: Tensor) -> Tensor:
-    return torch.cat([net(part).argmax(dim=1) for part in x.split(CHUNK)])
-
-
-@torch.no_grad()
-def _classes(teacher: nn.Module, x: Tensor) -> float:
-    """The effective number of classes of the images."""
-    logits = torch.cat([teacher(part) for part in x.split(CHUNK)])
-    return effective_classes(logits).item()
+def _logits(net: nn.Module, x: Tensor) -> Tensor:
+    return torch.cat([net(part) for part in x.split(CHUNK)])
 
 
 def _retrospected(
@@ -147,7 +141,7 @@ def _retrospected(
     stream = torch_stream(config["seed"], "verdict", "retrospection")
     own = SelfRetrospection(replace(settings, perturb="student"), teacher)
     delta = own.perturbation(net, x[:half][:CHUNK], stream)
-    before, after = said[half:], _answers(net, x[half:] + delta)
+    before, after = said[half:], _logits(net, x[half:] + delta).argmax(dim=1)
     n_classes = config["images"]["n_classes"]
     counts = torch.bincount(after[after != before], minlength=n_classes)
     shares = (counts / len(after)).tolist()
