@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from abd.config.paths import (
     teacher_metrics_path,
 )
 from abd.errors import AbdError
+from abd.report.curves import curve_of
 from abd.report.decision import Decision
 from abd.report.paper import Reference
 from abd.report.read import NotMadeError, read_result
@@ -63,6 +65,11 @@ class Measured:
     teacher: Figures
     vaccine: Vaccine | None
     decision: Decision | None = None
+
+    @cached_property
+    def curve(self) -> list[dict[str, float]]:
+        """The student's curve, read when it is first wanted; AbdError where damaged."""
+        return curve_of(self.cell)
 
     def record(self, experiment: str, reference: Reference | None) -> dict[str, Any]:
         """The cell's record in `reports/summary.json`, beside what the paper prints."""

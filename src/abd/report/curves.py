@@ -7,7 +7,7 @@ from pathlib import Path
 from abd.config.cells import Cell
 from abd.config.paths import history_paths
 from abd.report.read import read_result
-from abd.storage.results import last_value, read_curve, read_history
+from abd.storage.results import read_curve, read_history
 
 # So many classes or fewer: the images are nearly all of one. With one image in fifty of
 # another it is 1.10; a generator that has fallen into a class gives 1.00.
@@ -20,8 +20,3 @@ def curve_of(cell: Cell) -> list[dict[str, float]]:
     for path in paths:  # each by itself, to say which is damaged
         read_result(path, lambda p: [point["step"] for point in read_history(p)])
     return read_curve(paths)
-
-
-def classes_of(cell: Cell) -> float | None:
-    """How many classes a student's last images showed, if that is known."""
-    return last_value(curve_of(cell), "classes")

@@ -10,7 +10,6 @@ import numpy as np
 
 from abd.config.cells import GUARDS
 from abd.report.cells import Measured, vaccine_path
-from abd.report.curves import curve_of
 from abd.report.groups import Group, make_groups
 from abd.report.read import read_result
 from abd.report.table import TITLES
@@ -71,7 +70,7 @@ def _curves(asr: Axes, acc: Axes, group: Group, *, first: bool) -> None:
         if first:
             ax.set_ylabel(label)
     for defense in GUARDS:
-        curves = [curve_of(m.cell) for m in group.of(defense)]
+        curves = [m.curve for m in group.of(defense)]
         for ax, name in ((asr, "asr"), (acc, "acc")):
             steps, values = _points(curves, name)
             if not steps:

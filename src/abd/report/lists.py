@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from abd.config import Plan
 from abd.config.cells import Cell
 from abd.report.cells import Results
-from abd.report.curves import FEW_CLASSES, classes_of
+from abd.report.curves import FEW_CLASSES
 from abd.report.groups import name_of, shown_parts
 from abd.report.stale import stale_cells
 from abd.report.table import TITLES
+from abd.storage.results import last_value
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def cell_lists(plan: Plan, results: Results) -> list[CellList]:
     one_class = [
         (m.cell, f"{n:.1f} of {plan.settings[m.cell.dataset].fetch.n_classes}")
         for m in results.cells
-        if (n := classes_of(m.cell)) is not None and n <= FEW_CLASSES
+        if (n := last_value(m.curve, "classes")) is not None and n <= FEW_CLASSES
     ]
     lists = []
     for word, what, said in (

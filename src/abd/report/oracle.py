@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from abd.report.cells import Figures, Measured
-from abd.report.curves import curve_of
 from abd.report.groups import PARTS, Group, make_groups, part, shown_parts
 from abd.report.table import TITLES, pair, percent
 
@@ -102,7 +101,7 @@ def _end(defense: str, student: Figures) -> Choice:
 
 
 def _looks(m: Measured) -> Iterator[Choice]:
-    for point in curve_of(m.cell):
+    for point in m.curve:
         if "acc" in point:
             yield Choice(m.cell.defense, int(point["step"]), point["acc"], point["asr"])
 
