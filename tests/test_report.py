@@ -1,6 +1,7 @@
 """Reports of hand-made results: what is grouped, named, averaged and drawn."""
 
 import json
+import re
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -323,6 +324,16 @@ def test_a_report_is_written(report):
     assert "preview_digits_badnet_sq.png" in pictures
     drawn = ("triggers", "curves", "scores", "diagnosis", "rulegraph")
     assert {f"{name}.png" for name in drawn} < pictures
+    shown = re.findall(r"\]\(([^)]+\.png)\)", Path("p.md").read_text())
+    assert {Path(name).name for name in shown} == pictures
+    assert all(Path(name).is_file() for name in shown)
+
+
+def test_a_folder_for_the_figures_keeps_what_is_in_it(report):
+    Path("figures").mkdir()
+    Path("figures/holiday.jpg").write_text("mine")
+    assert report(*REPORT, "--experiment", "demo") == (0, "")
+    assert Path("figures/holiday.jpg").read_text() == "mine"
 
 
 def test_the_summary_has_counts_and_the_papers_figures(report, tmp_path):

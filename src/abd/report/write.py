@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import shutil
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,17 +71,17 @@ def write_report(
         previews=make_previews(cells),
         made=_made(experiment, plan),
     )
-    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for plot in report.plots:
         to_png(plot.figure, folder / f"{plot.name}.png")
     for preview in report.previews:
         (folder / preview.file).write_bytes(preview.png)
-    write_text(table, _markdown(report))
+    write_text(table, _markdown(report, os.path.relpath(folder, table.parent)))
     write_text(page, _page(report))
     return report.lists
 
 
-def _markdown(r: Report) -> str:
+def _markdown(r: Report, figures: str) -> str:
     about = "Clean accuracy / attack success rate in percent, on the whole test set."
     if r.reproduces:
         about += f" Reproduces {r.reproduces} of the paper."
@@ -99,12 +99,12 @@ def _markdown(r: Report) -> str:
     for preview in r.previews:
         parts += [
             f"## {preview.name}\n",
-            f"![{preview.name}](../figures/{r.experiment}/{preview.file})\n",
+            f"![{preview.name}]({figures}/{preview.file})\n",
         ]
     for plot in r.plots:
         parts += [
             f"## {plot.title}\n",
-            f"![{plot.title}](../figures/{r.experiment}/{plot.name}.png)\n",
+            f"![{plot.title}]({figures}/{plot.name}.png)\n",
             f"{plot.caption}\n",
         ]
     parts.append(f"{r.made}\n")
