@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
+from abd.errors import AbdError
 from abd.stages.gpu import VISIBLE, take_gpu
 
 HOLD = """
@@ -67,3 +69,32 @@ def test_nothing_changes_without_a_choice(environment, variables, n_devices):
     before = dict(os.environ)
     assert take_gpu(n_devices, print) is None
     assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize("trap", ["a link", "open to all", "a file"])
+def test_locks_go_to_no_folder_of_another_s_making(environment, tmp_path, trap):
+    """The name is known to all; a lock is not to be opened where a link leads."""
+    environment.setattr(tempfile, "tempdir", str(tmp_path))
+    folder, elsewhere = tmp_path / f"abd-gpus-{os.getuid()}-", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    if trap == "a link":
+        folder.symlink_to(elsewhere)
+    elif trap == "a file":
+        folder.touch()
+    else:
+        folder.mkdir()
+        folder.chmod(0o777)
+    with pytest.raises(AbdError, match="a folder that this user alone may write to"):
+        take_gpu(2, print)
+    assert not list(elsewhere.iterdir())
+
+
+def test_a_lock_leaves_what_a_link_points_to(environment, tmp_path):
+    environment.setattr(tempfile, "tempdir", str(tmp_path))
+    folder, file = tmp_path / f"abd-gpus-{os.getuid()}-", tmp_path / "config"
+    file.write_text("all of it")
+    folder.mkdir(mode=0o700)
+    (folder / "0").symlink_to(file)
+    with pytest.raises(OSError, match="symbolic links"):
+        take_gpu(2, print)
+    assert file.read_text() == "all of it"

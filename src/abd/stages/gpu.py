@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import IO
+
+from abd.errors import AbdError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 LOOK_AGAIN = 1.0  # seconds
 
-_held: list[IO[str]] = []  # open until the process ends: a lock lasts as long as its file
+_held: list[int] = []  # open until the process ends: a lock lasts as long as its file
 
 
 def take_gpu(n_devices: int, say: Callable[[str], None]) -> int | None:
@@ -46,15 +49,15 @@ def _wait(names: Sequence[str], say: Callable[[str], None]) -> int:
     # A cluster numbers the GPUs of each of its jobs from 0 on.
     job = os.environ.get("SLURM_JOB_ID", "")
     folder = Path(tempfile.gettempdir(), f"abd-gpus-{os.getuid()}-{job}")
-    folder.mkdir(mode=0o700, exist_ok=True)
+    _make_own(folder)
     said = False
     while True:
         for index, name in enumerate(names):
-            file = (folder / name.replace("/", "_")).open("w")
+            file = _open(folder / name.replace("/", "_"))
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                file.close()
+                os.close(file)
                 continue
             _held.append(file)
             return index
@@ -62,3 +65,24 @@ def _wait(names: Sequence[str], say: Callable[[str], None]) -> int:
             say(f"waiting for a GPU: other jobs have all {len(names)}")
             said = True
         time.sleep(LOOK_AGAIN)
+
+
+def _make_own(folder: Path) -> None:
+    """Make a folder of this user alone; AbdError where another made one of that name.
+
+    Its name is known to all who may write beside it.
+    """
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    there = folder.lstat()
+    own = stat.S_ISDIR(there.st_mode) and there.st_uid == os.getuid()
+    if not own or stat.S_IMODE(there.st_mode) & 0o022:
+        raise AbdError(
+            f"{folder}: expected a folder that this user alone may write to, got another; "
+            "remove it, or name another place for temporary files with TMPDIR"
+        )
+
+
+def _open(path: Path) -> int:
+    """A file for a lock: never what a link points to, and nothing in it changes."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
