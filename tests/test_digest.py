@@ -46,6 +46,7 @@ def _after(package, file, old, new, stage="distill", members=(OOD,)):
         ("sources/ood.py", "self.cutmix_beta, stream", "2 * self.cutmix_beta, stream"),
         ("sources/pool.py", "self.crop_pad, stream", "1 + self.crop_pad, stream"),
         ("stages/distill.py", '"warm" in job.inputs', '"cold" in job.inputs'),
+        ("stages/distilling.py", "except ValueError as error", "except KeyError as error"),
     ],
 )
 def test_numeric_code_counts(package, file, old, new):
@@ -68,6 +69,10 @@ def test_numeric_code_counts(package, file, old, new):
         ("triggers/patch.py", "margin=1", "margin=2"),
         ("report/table.py", "100 *", "1000 *"),
         ("stages/drive.py", "120.0", "60.0"),
+        ("distillation.py", "expected a finite loss", "expected a loss that is finite"),
+        ("stages/distilling.py", "params.yaml: vaccine.", "in params.yaml: vaccine."),
+        ("stages/load.py", "takes up to a minute", "takes a minute at most"),
+        ("compiler.py", "no command", "no such command"),
         ("config/schema.py", "ge=16", "ge=17"),
     ],
 )

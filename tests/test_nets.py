@@ -164,6 +164,19 @@ def test_a_module_that_is_not_there_is_found_before_any_job():
         check_name("no_such:Net")
 
 
+@pytest.mark.parametrize("line", ["1 / 0", "raise SystemExit(3)", "def"])
+def test_a_package_that_cannot_be_imported_is_told_with_its_reason(
+    line, tmp_path, monkeypatch
+):
+    package = tmp_path / "their_package"
+    package.mkdir()
+    (package / "__init__.py").write_text(f"{line}\n")
+    (package / "nets.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(AbdError, match="importable module, got .*: (Zero|SystemE|SyntaxE)"):
+        check_name("their_package.nets:Net")
+
+
 def test_shortcut_reads_the_activated_input_where_the_width_changes(stream):
     block = build_net("wrn-10-2", 10, stream).eval().blocks[0]
     x = torch.randn(2, 16, 8, 8, generator=stream)

@@ -22,7 +22,7 @@ def make(normalize, rng):
         rng.integers(0, 100, (64, 16, 16, 3)) + 150 * labels[:, None, None, None]
     ).astype(np.uint8)
 
-    def make(**options):
+    def make(clip_norm=None, **options):
         net = build_net("wrn-10-1", 2, torch_stream(0, "net"))
         judge = lambda net: {"acc": evaluate(net, test).acc}  # noqa: E731
         settings = {
@@ -35,7 +35,8 @@ def make(normalize, rng):
         }
         return Training(
             net, to_pixels(images), torch.from_numpy(labels), normalize,
-            OptimizerSpec("sgd", cosine(0.1, 4), 0.9, 5e-4), **{**settings, **options},
+            OptimizerSpec("sgd", cosine(0.1, 4), 0.9, 0.0 if clip_norm else 5e-4, clip_norm),
+            **{**settings, **options},
         )  # fmt: skip
 
     test = EvalSet(
@@ -97,6 +98,14 @@ def test_or_the_last(make):
     list(training.run(3))
     last = training.net.state_dict()
     assert all(torch.equal(v, last[k]) for k, v in training.best_net.items())
+
+
+def test_gradients_are_clipped_as_the_optimizer_says(make):
+    training = make(clip_norm=1e-6)
+    before = [p.detach().clone() for p in training.net.parameters()]
+    next(training.run(1))
+    moved = [(p - q).norm() for p, q in zip(training.net.parameters(), before, strict=True)]
+    assert 0 < torch.stack(moved).norm() <= 0.11 * 1e-6  # a step of 0.1
 
 
 def test_a_loss_that_is_not_finite_stops(make):

@@ -1,8 +1,8 @@
 """The digest of the code that shapes a job's numbers.
 
 Taken over the source of the stage's module and of every abd module it imports, without
-comments, docstrings and layout; not over storage, reports, monitors or registries. So a
-comment re-runs nothing, and a new trigger re-runs nothing old.
+comments, docstrings, layout, and what errors and jobs say; not over storage, reports,
+monitors or registries. So a comment re-runs nothing, and a new trigger re-runs nothing old.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ PACKAGE = Path(__file__).parent
 NOT_NUMERIC = (
     "abd",
     "abd.cli",
+    "abd.compiler",
     "abd.config",
     "abd.data",
     "abd.digest",
@@ -139,15 +140,26 @@ def _module_digest(module: str) -> str:
 
 
 def canonical(tree: ast.Module) -> str:
-    """What a module says, without docstrings: the same text in every version of Python.
+    """What a module does, without its words: the same text in every version of Python.
 
+    Its words are docstrings, what `say` shows, and what is in an error that is raised.
     `ast.unparse` and `ast.dump` write the same module differently from one to the next.
     """
     kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     for node in ast.walk(tree):
         if isinstance(node, kinds) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
+        elif isinstance(node, ast.Raise) and _called(node.exc).endswith("Error"):
+            node.exc = ast.Name(_called(node.exc))
+        elif isinstance(node, ast.Expr) and _called(node.value) == "say":
+            node.value = ast.Constant(None)
     return _written(tree)
+
+
+def _called(node: ast.AST | None) -> str:
+    """The name of the function or class that a node calls; "" where it calls none."""
+    function = node.func if isinstance(node, ast.Call) else None
+    return function.id if isinstance(function, ast.Name) else ""
 
 
 def _written(value: object) -> str:

@@ -132,7 +132,7 @@ class Training:
     def _learn_eagerly(self, pixels: Tensor, labels: Tensor) -> None:
         self.optimizer.zero_grad(set_to_none=True)
         loss = self._gradient(self.normalize(pixels), labels)
-        self.optimizer.step()
+        self.spec.step(self.optimizer)
         self._loss += loss
 
     def _loss_of(self, x: Tensor, labels: Tensor) -> Tensor:

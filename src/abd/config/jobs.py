@@ -24,10 +24,11 @@ from abd.config.study import MEASURING, TRAINING
 from abd.data import DATASETS
 from abd.data.folders import listing_digest
 from abd.digest import code_digest
+from abd.nets.names import is_import_path
 from abd.triggers import TRIGGERS
 
 # What few jobs have: the code digest of the others must not hold it.
-OWN_DATA = "abd.data.own"
+OWN_DATA, FOREIGN_NETS = "abd.data.own", "abd.nets.foreign"
 DECIDING, MEASURING_DROP = "abd.stages.deciding", "abd.stages.measuring"
 
 
@@ -68,10 +69,10 @@ def _members(stage: str, s: Settings, w: Mapping[str, str]) -> list[dict[str, st
         members.append(nets.identity(s.harden.net))
     if stage == "poison":
         members.append(TRIGGERS.identity(w["trigger"]))
-    if "teacher" in w:
-        members.append(nets.identity(w["teacher"]))
-    if "student" in w:
-        members.append(nets.identity(w["student"]))
+    for own in (w[who] for who in ("teacher", "student") if who in w):
+        members.append(nets.identity(own))
+        if is_import_path(own):  # what gives it its first weights
+            members.append({"module": FOREIGN_NETS})
     if stage in ("surrogate", "distill", "retrospect"):
         members.append(SOURCES.identity(w["source"], settings_class(w["source"]).build))
     if stage == "retrospect" and w["defense"] == "abd":

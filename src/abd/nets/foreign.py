@@ -31,12 +31,14 @@ def source_digest(name: str) -> str:
     module = name.partition(":")[0]
     try:
         spec = importlib.util.find_spec(module)
-    except (ImportError, ValueError):
-        spec = None
+    except (Exception, SystemExit) as error:  # finding it imports its package, of anybody's
+        spec, why = None, f": {type(error).__name__}: {printable(error)}"
+    else:
+        why = ""
     if spec is None or spec.origin is None or not Path(spec.origin).is_file():
         raise AbdError(
-            f"network: expected an importable module, got {module!r} of {name!r}; install "
-            "it, or put its folder on PYTHONPATH"
+            f"network: expected an importable module, got {module!r} of {name!r}{why}; "
+            "install it, or put its folder on PYTHONPATH"
         )
     source = Path(spec.origin)
     # A package's modules may all take part; a single file stands for itself.

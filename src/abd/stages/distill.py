@@ -9,7 +9,7 @@ from abd.distillation import Distillation
 from abd.stages.distilling import load_teacher, load_vaccine, make_source, new_student
 from abd.stages.drive import Driver
 from abd.stages.job import Job, say
-from abd.stages.load import COMPILING, compiled, graphed, use_numerics
+from abd.stages.load import compiled, graphed, use_numerics
 from abd.stages.watch import watch
 from abd.storage.checkpoints import read_state, write_net, write_state
 from abd.storage.files import read_json, replacing
@@ -28,15 +28,13 @@ def run(job: Job) -> Mapping[str, object]:
     vaccine = load_vaccine(job, teacher)
     student = new_student(job, device)
     as_graph = graphed(config["numerics"], device)
-    if as_code := compiled(config["numerics"], device):
-        say(COMPILING)
     distillation = Distillation(
         student,
         make_source(job, teacher, device, vaccine, graphed=as_graph),
         seed=config["seed"],
         log_every=config["log_every"],
         graphed=as_graph,
-        compiled=as_code,
+        compiled=compiled(config["numerics"], device),
     )
     if "warm" in job.inputs:
         distillation.load(read_state(job.inputs["warm"]))

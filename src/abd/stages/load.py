@@ -16,8 +16,6 @@ from abd.stages.job import Job, say
 from abd.stages.memory import keep_freed_memory
 from abd.storage.files import read_json
 
-COMPILING = "the first step is compiled, which takes up to a minute"
-
 
 def use_numerics(numerics: Mapping[str, Any]) -> torch.device:
     """Set threads, determinism and precision for this process; return the device.
@@ -62,8 +60,11 @@ def graphed(numerics: Mapping[str, Any], device: torch.device) -> bool:
 
 
 def compiled(numerics: Mapping[str, Any], device: torch.device) -> bool:
-    """Whether steps of training are to be compiled."""
-    return bool(numerics["compile"]) and device.type == "cpu"
+    """Whether steps of training are to be compiled; where they are, it is said."""
+    if not numerics["compile"] or device.type != "cpu":
+        return False
+    say("the first step is compiled, which takes up to a minute")
+    return True
 
 
 def normalization(job: Job) -> Normalization:

@@ -9,8 +9,8 @@ from abd.metrics import EvalSet, evaluate
 from abd.nets import build_net
 from abd.seeding import torch_stream
 from abd.stages.drive import Driver
-from abd.stages.job import Job, say
-from abd.stages.load import COMPILING, compiled, graphed, normalization, place, use_numerics
+from abd.stages.job import Job
+from abd.stages.load import compiled, graphed, normalization, place, use_numerics
 from abd.stages.supervised import make_training
 from abd.stages.testset import load_test
 from abd.storage.arrays import read_arrays, read_dataset
@@ -29,8 +29,6 @@ def run(job: Job) -> None:
     labels[poisoned["idx"]] = poisoned["labels"]
     test = load_test(job, "test", device)
 
-    if as_code := compiled(config["numerics"], device):
-        say(COMPILING)
     init = torch_stream(config["seed"], "teacher", "init")
     net = place(build_net(config["net"], dataset.n_classes, init), device)
     training = make_training(
@@ -43,7 +41,7 @@ def run(job: Job) -> None:
         judge=lambda net: _judge(net, test),
         select_best=settings["select"] == "best",
         graphed=graphed(config["numerics"], device),
-        compiled=as_code,
+        compiled=compiled(config["numerics"], device),
     )
     driver = Driver(job, training, settings["epochs"])
     driver.until(settings["epochs"])
