@@ -37,7 +37,7 @@ def test_bn_divergence_by_hand():
 
 def test_bn_inputs_are_what_the_layers_get(teacher, stream):
     x = torch.randn(4, 3, 16, 16, generator=stream)
-    with bn_inputs(teacher) as seen:
+    with bn_inputs(bn_layers(teacher)) as seen:
         teacher(x)
     with torch.no_grad():
         assert torch.equal(seen[0], teacher.conv(x))
@@ -46,6 +46,28 @@ def test_bn_inputs_are_what_the_layers_get(teacher, stream):
     ]
     assert torch.equal(bn_features(seen), torch.cat([s.mean((2, 3)) for s in seen], 1))
     assert not any(m._forward_pre_hooks for m in teacher.modules())
+
+
+class WithAHeadForTraining(nn.Module):
+    """A BatchNorm layer that no forward in eval mode passes."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.auxiliary = nn.BatchNorm2d(5)
+        self.net = net
+
+    def forward(self, x):
+        return self.net(x)
+
+
+def test_layers_that_no_image_passes_have_no_statistics_to_match(teacher, normalize):
+    """They count among no features, and a round of synthesis goes without them."""
+    headed = WithAHeadForTraining(teacher).eval().requires_grad_(False)
+    ours, plain = (build_source("cmi", EMPTY, net, normalize) for net in (headed, teacher))
+    assert ours.layers == bn_layers(teacher)
+    student = build_net("wrn-10-1", 4, torch_stream(0, "student"))
+    (batch,), (other,) = (list(source.batches(0, student)) for source in (ours, plain))
+    assert torch.equal(batch.x, other.x)
 
 
 def test_the_published_number_of_features():
@@ -134,14 +156,14 @@ def test_the_total_loss_is_the_sum_of_its_terms(guarded, make, teacher, student)
     source.bank.add(
         torch.randn(5, 2, source.head.hidden.in_features, generator=torch_stream(0, "b"))
     )
-    synthesis = Synthesis(source.context, RECIPE, source.head, epoch=0)
+    synthesis = Synthesis(source.context, RECIPE, source.layers, source.head, epoch=0)
     student.eval()
     x, y = (torch.randn(8, 3, 16, 16, generator=torch_stream(i, "v")) for i in range(2))
     total, logits, views = synthesis._loss(student, x, y, source.bank, torch_stream(0, "n"))
     with torch.no_grad():
         features = []
         for view in (y, x):
-            with bn_inputs(teacher) as seen:
+            with bn_inputs(bn_layers(teacher)) as seen:
                 t = teacher(view)
             features.append(bn_features(seen))
         plain_views = torch.stack(features, 1)
@@ -161,7 +183,7 @@ def test_the_total_loss_is_the_sum_of_its_terms(guarded, make, teacher, student)
 
 def test_the_best_step_is_kept(make, student, monkeypatch):
     source = make()
-    synthesis = Synthesis(source.context, RECIPE, source.head, epoch=0)
+    synthesis = Synthesis(source.context, RECIPE, source.layers, source.head, epoch=0)
     losses, loss = iter([3.0, 1.0, 2.0]), synthesis._loss
     made = []
 
@@ -229,7 +251,7 @@ def test_learning_rate_falls_by_epoch(make):
 def test_the_synthesis_lowers_its_loss(make, student, teacher):
     source = make()
     recipe = Recipe(**{**SETTINGS["cmi"]["synthesis"], "lr": 0.01, "steps": 25})
-    synthesis = Synthesis(source.context, recipe, source.head, epoch=0)
+    synthesis = Synthesis(source.context, recipe, source.layers, source.head, epoch=0)
     synthesis.step(student, source.bank, source._head_optimizer)
     first = synthesis.lowest
     for _ in range(24):

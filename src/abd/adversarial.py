@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from abd.frozen import in_eval_mode
 from abd.pixels import Normalization
 from abd.seeding import torch_stream
 
@@ -41,15 +42,13 @@ class Attack:
         low, high = (clean - self.eps).clamp(min=0), (clean + self.eps).clamp(max=255)
         start = torch.rand(clean.shape, generator=stream).to(clean.device)
         x = (clean + self.eps * (2 * start - 1)).clamp(low, high)
-        was_training = net.training
-        net.eval()
-        for _ in range(self.steps):
-            x.requires_grad_()
-            # A sum: how far an image moves must not depend on the batch it is in.
-            loss = F.cross_entropy(net(self.normalize(x)), labels, reduction="sum")
-            (gradient,) = torch.autograd.grad(loss, x)
-            x = (x.detach() + self.step * gradient.sign()).clamp(low, high)
-        net.train(was_training)
+        with in_eval_mode(net):
+            for _ in range(self.steps):
+                x.requires_grad_()
+                # A sum: how far an image moves must not depend on the batch it is in.
+                loss = F.cross_entropy(net(self.normalize(x)), labels, reduction="sum")
+                (gradient,) = torch.autograd.grad(loss, x)
+                x = (x.detach() + self.step * gradient.sign()).clamp(low, high)
         return x
 
 

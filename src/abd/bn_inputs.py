@@ -6,7 +6,7 @@ section 5.3).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -18,13 +18,25 @@ def bn_layers(net: nn.Module) -> list[nn.BatchNorm2d]:
     return [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
 
 
-@contextmanager
-def bn_inputs(net: nn.Module) -> Iterator[list[Tensor]]:
-    """Collect the input (B, C, H, W) of every BatchNorm layer while `net` runs.
+@torch.no_grad()
+def bn_layers_used(net: nn.Module, x: Tensor) -> list[nn.BatchNorm2d]:
+    """Those BatchNorm layers of a network that a forward of x passes.
 
-    The list fills in registration order with each forward, and is cleared by the next.
+    A network may have others, in heads that serve its training alone.
     """
     layers = bn_layers(net)
+    with bn_inputs(layers) as seen:
+        net(x)
+    return [layer for layer, own in zip(layers, seen, strict=True) if own.numel()]
+
+
+@contextmanager
+def bn_inputs(layers: Sequence[nn.BatchNorm2d]) -> Iterator[list[Tensor]]:
+    """Collect what the layers are given, (B, C, H, W) each, while their network runs.
+
+    Each forward puts its inputs in the place of the last one's, in the order of `layers`;
+    of a layer that no forward has passed there is an empty tensor.
+    """
     seen: list[Tensor] = [torch.empty(0)] * len(layers)
     handles = [
         layer.register_forward_pre_hook(
@@ -39,7 +51,7 @@ def bn_inputs(net: nn.Module) -> Iterator[list[Tensor]]:
             handle.remove()
 
 
-def bn_divergence(layers: list[nn.BatchNorm2d], inputs: list[Tensor]) -> Tensor:
+def bn_divergence(layers: Sequence[nn.BatchNorm2d], inputs: Sequence[Tensor]) -> Tensor:
     """Sum over the layers of ||running_var - var|| + ||running_mean - mean||, a scalar.
 
     By the statistics of the batch, its variance biased.
@@ -55,6 +67,6 @@ def bn_divergence(layers: list[nn.BatchNorm2d], inputs: list[Tensor]) -> Tensor:
     return total
 
 
-def bn_features(inputs: list[Tensor]) -> Tensor:
+def bn_features(inputs: Sequence[Tensor]) -> Tensor:
     """Spatial means of all the inputs, side by side: float32 (B, sum of channels)."""
     return torch.cat([x.float().mean(dim=(2, 3)) for x in inputs], dim=1)

@@ -1,4 +1,4 @@
-"""Networks that are only passed through: no gradients into their weights."""
+"""Networks that are only passed through, and are afterwards as they were before."""
 
 from __future__ import annotations
 
@@ -18,3 +18,14 @@ def frozen_parameters(net: nn.Module) -> Iterator[None]:
     finally:
         for p, flag in zip(net.parameters(), wanted, strict=True):
             p.requires_grad_(flag)
+
+
+@contextmanager
+def in_eval_mode(net: nn.Module) -> Iterator[None]:
+    """Switch `net` to eval mode, and back."""
+    was_training = net.training
+    net.eval()
+    try:
+        yield
+    finally:
+        net.train(was_training)

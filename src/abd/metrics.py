@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from abd.frozen import in_eval_mode
 from abd.pixels import Normalization
 
 BATCH = 500
@@ -51,13 +52,8 @@ class Counts:
 @contextmanager
 def eval_mode(net: nn.Module) -> Iterator[None]:
     """Switch `net` to eval mode, without gradients, and back."""
-    was_training = net.training
-    net.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        net.train(was_training)
+    with in_eval_mode(net), torch.no_grad():
+        yield
 
 
 def predict(net: nn.Module, pixels: Tensor, normalize: Normalization) -> Tensor:

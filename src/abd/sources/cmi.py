@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from abd.augment import random_crop, random_hflip
-from abd.bn_inputs import bn_layers
+from abd.bn_inputs import bn_layers_used
 from abd.contrast import Bank, Head
 from abd.eager import Adam
 from abd.losses import batch_kl
@@ -56,7 +56,9 @@ class CmiSource:
         self.pixels = torch.zeros(
             0, 3, context.size, context.size, dtype=torch.uint8, device=context.device
         )
-        n_features = sum(layer.num_features for layer in bn_layers(context.teacher))
+        black = torch.zeros(2, 3, context.size, context.size, device=context.device)
+        self.layers = bn_layers_used(context.teacher, black)
+        n_features = sum(layer.num_features for layer in self.layers)
         if n_features == 0:
             raise ValueError("teacher: expected BatchNorm layers, got none")
         init = torch_stream(context.seed, "cmi", "head")
@@ -87,7 +89,7 @@ class CmiSource:
             yield self._draw(epoch, place - self.recipe.steps)
             return
         if self.synthesis is None:
-            self.synthesis = Synthesis(self.context, self.recipe, self.head, epoch)
+            self.synthesis = self._call(epoch)
         x, logits = self.synthesis.step(student, self.bank, self._head_optimizer)
         yield Batch(x, logits, repeats=0)
         if place == self.recipe.steps - 1:
@@ -95,6 +97,9 @@ class CmiSource:
             self.pixels = torch.cat([self.pixels, self.synthesis.best_pixels])
             self.bank.add(self.synthesis.best_features)
             self.synthesis = None
+
+    def _call(self, epoch: int) -> Synthesis:
+        return Synthesis(self.context, self.recipe, self.layers, self.head, epoch)
 
     def _draw(self, epoch: int, step: int) -> Batch:
         """Batch `step` of an epoch: passes over the pool, each in a new order."""
@@ -135,5 +140,5 @@ class CmiSource:
         state.get_optimizer("cmi_head_optimizer", self._head_optimizer)
         self.synthesis = None
         if (epoch := Synthesis.under_way(state)) is not None:
-            self.synthesis = Synthesis(self.context, self.recipe, self.head, epoch)
+            self.synthesis = self._call(epoch)
             self.synthesis.load(state)

@@ -8,6 +8,7 @@ from all earlier ones (method section 5.3, part A).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,11 +16,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from abd.augment import random_crop, random_hflip, random_resized_crop
-from abd.bn_inputs import bn_divergence, bn_features, bn_inputs, bn_layers
+from abd.bn_inputs import bn_divergence, bn_features, bn_inputs
 from abd.contrast import Bank, Head, contrastive_loss
 from abd.eager import Adam
 from abd.errors import AbdError
-from abd.frozen import frozen_parameters
+from abd.frozen import frozen_parameters, in_eval_mode
 from abd.losses import sample_kl
 from abd.nets.generators import cmi_generator
 from abd.seeding import torch_stream
@@ -64,12 +65,20 @@ def adversarial_loss(teacher_logits: Tensor, student_logits: Tensor) -> Tensor:
 class Synthesis:
     """Optimises one batch of images; the best of all steps is kept.
 
-    `best_pixels`: uint8 (N, 3, H, W), truncated; `best_features`: (N, 2, n_features) of
-    their local and global views.
+    `layers`: the teacher's that have statistics to match. `best_pixels`: uint8
+    (N, 3, H, W), truncated; `best_features`: (N, 2, n_features) of their local and global
+    views.
     """
 
-    def __init__(self, context: Context, recipe: Recipe, head: Head, epoch: int) -> None:
-        self.context, self.recipe, self.head = context, recipe, head
+    def __init__(
+        self,
+        context: Context,
+        recipe: Recipe,
+        layers: Sequence[nn.BatchNorm2d],
+        head: Head,
+        epoch: int,
+    ) -> None:
+        self.context, self.recipe, self.layers, self.head = context, recipe, layers, head
         self._epoch = epoch
         self._path = ("cmi", "synthesis", epoch)
         stream = torch_stream(context.seed, *self._path)
@@ -99,9 +108,7 @@ class Synthesis:
         )
         local = random_resized_crop(images, stream, LOCAL_SCALE, LOCAL_RATIO)
         x_local = self._normalized(random_hflip(local, stream))
-        mode = student.training
-        student.eval()
-        with frozen_parameters(student):
+        with in_eval_mode(student), frozen_parameters(student):
             loss, logits, views = self._loss(student, x_global, x_local, bank, stream)
             total = loss.item()
             if not math.isfinite(total):
@@ -116,7 +123,6 @@ class Synthesis:
             self.optimizer.zero_grad(set_to_none=True)
             head_optimizer.zero_grad(set_to_none=True)
             loss.backward()
-        student.train(mode)
         self.optimizer.step()
         head_optimizer.step()
         self._step += 1
@@ -165,7 +171,7 @@ class Synthesis:
         """The total loss, the teacher's global logits, and both views' features."""
         context, recipe = self.context, self.recipe
         teacher, vaccine = context.teacher, context.vaccine
-        with bn_inputs(teacher) as seen:
+        with bn_inputs(self.layers) as seen:
             teacher(x_local)
             local = bn_features(seen)
             if vaccine is None:
@@ -173,7 +179,7 @@ class Synthesis:
             else:
                 shared = vaccine.trunk(x_global)
                 logits = vaccine.teacher_logits(shared)
-            bn = bn_divergence(bn_layers(teacher), seen)
+            bn = bn_divergence(self.layers, seen)
             views = torch.stack([local, bn_features(seen)], dim=1)
         cached = bank.draw(recipe.n_negatives, stream)
         contrast = contrastive_loss(self.head, views, cached, recipe.temperature)
