@@ -92,7 +92,11 @@ def test_only_the_given_share_carries_the_perturbation(make, student, x):
 
 
 def test_at_least_one_sample_carries_it(make, student, teacher, x):
-    make(portion=0.001)(student, x, torch_stream(0, "g"))
+    seen = []
+    with student.register_forward_pre_hook(lambda _, args: seen.append(args[0].detach())):
+        make(portion=0.001)(student, x, torch_stream(0, "g"))
+    changed = {int((inputs != x).flatten(1).any(dim=1).sum()) for inputs in seen}
+    assert changed == {0, 1, 16}
 
 
 def test_clean_statistics_learn_nothing(make, student, teacher, x):
@@ -108,6 +112,18 @@ def test_reference_statistics_learn_from_every_forward(
     """x and x + delta R times (student's delta), then x, x + Delta, x, x + delta."""
     make(perturb=perturb, bn="reference")(student.train(), x, torch_stream(0, "g"))
     assert student.bn.num_batches_tracked.item() == n_updates
+
+
+@pytest.mark.parametrize("kind", [torch.nn.BatchNorm1d, torch.nn.BatchNorm2d])
+def test_every_kind_of_batch_norm_is_kept_still(kind, x):
+    flat = torch.nn.Flatten() if kind is torch.nn.BatchNorm1d else torch.nn.Identity()
+    layer = kind(768 if kind is torch.nn.BatchNorm1d else 3)
+    net = torch.nn.Sequential(flat, layer).train()
+    with running_stats(net, recorded=False):
+        net(x)
+    assert layer.num_batches_tracked.item() == 0
+    net(x)
+    assert layer.num_batches_tracked.item() == 1
 
 
 def test_outer_statistics_learn_from_the_outer_forward(make, student, x):

@@ -72,7 +72,7 @@ class RetrospectionSettings:
 @contextmanager
 def running_stats(net: nn.Module, *, recorded: bool) -> Iterator[None]:
     """Let BatchNorm layers in train mode record the statistics of their batches, or not."""
-    layers = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
+    layers = [m for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     before = [layer.track_running_stats for layer in layers]
     try:
         for layer in layers:
