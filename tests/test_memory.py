@@ -39,6 +39,15 @@ def test_a_generators_cache_is_counted_as_floats(settings):
     assert more >= cache / 2**20
 
 
+@pytest.mark.parametrize("source", ["zskt", "cmi"])
+def test_every_stage_that_reads_the_cache_has_room_for_it(settings, source):
+    needed = {
+        stage: memory_mb(stage, settings["cifar10"], {"source": source})
+        for stage in ("surrogate", "vaccine", "verdict")
+    }
+    assert len(set(needed.values())) == 1
+
+
 @pytest.mark.parametrize(
     ("source", "n_images"),
     [("ood", 60_000), ("clean", 50_000), ("cmi", 200 * 256), ("zskt", 50_000)],

@@ -22,7 +22,9 @@ import yaml
 
 from abd.config import Plan, load_params, load_plan
 from abd.config.cells import expand
+from abd.config.paths import benchmark_path
 from abd.config.sections import merge
+from abd.config.stage_jobs import stage_jobs
 from abd.report.summary import write_summary
 from abd.stages.foreground import run_in_foreground
 from abd.storage.commit import described_commit
@@ -125,14 +127,13 @@ def made(device: str) -> dict[str, object]:
 
 def seconds(plan: Plan, part: str) -> dict[str, float]:
     """What each job of an experiment's teachers and students took, by its path."""
-    teachers = {cell.teacher_key for cell in expand(plan.top.experiments[part])}
-    root = Path("benchmarks")
     took = {}
-    for path in sorted(root.rglob("*.tsv")):
-        job = str(path.relative_to(root).with_suffix(""))
-        if any(key in job for key in teachers):
-            took[job] = job_seconds(path)
-    return took
+    for cell in expand(plan.top.experiments[part]):
+        for job in stage_jobs(cell):
+            path = Path(benchmark_path(job.files[0]))
+            if "teacher" in job.wildcards and path.is_file():
+                took[job.folder.removeprefix("results/")] = job_seconds(path)
+    return dict(sorted(took.items()))
 
 
 if __name__ == "__main__":

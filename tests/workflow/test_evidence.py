@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 
 import pytest
@@ -25,6 +26,9 @@ def settled(copied):
 
 
 def test_keeps_table_records_figures_and_seconds(settled):
+    took = settled.folder / "benchmarks/distill/digits/badnet_sq/wrn-10-1-t0"
+    (took / "elsewhere").mkdir()
+    shutil.copy(next(took.rglob("plain.tsv")), took / "elsewhere")
     done = settled.run(*COMMAND, "part")
     assert "start teacher" not in done.stderr
     kept = settled.folder / "reports/evidence/part"
@@ -39,7 +43,9 @@ def test_keeps_table_records_figures_and_seconds(settled):
     assert (kept / "curves.png").read_bytes()[:4] == b"\x89PNG"
     made = json.loads((kept / "made.json").read_text())
     assert made["made"]["torch"]
-    assert made["seconds"]["teacher/digits/badnet_sq/wrn-10-1-t0"] > 0
+    jobs = made["seconds"]
+    assert jobs["teacher/digits/badnet_sq/wrn-10-1-t0"] > 0
+    assert not any("elsewhere" in job for job in jobs), "it is no part of the experiment"
 
 
 def test_what_ran_elsewhere_has_a_folder_of_its_own(settled):

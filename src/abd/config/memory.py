@@ -25,7 +25,7 @@ BASE = {
     "score": 3000,
     "evaluate": 3000,
 }
-WITH_CACHE = ("surrogate", "vaccine")
+WITH_CACHE = ("surrogate", "vaccine", "verdict")
 COPIES = 3  # of the data set or the cache: as read, as worked on, as written
 
 

@@ -21,16 +21,17 @@ def job_seconds(path: Path) -> float:
 
 def seconds_of(root: Path, histories: Iterable[Path]) -> float | None:
     """What the jobs took that made these histories; None where one's time is not here."""
-    seconds = []
+    seconds = {}  # of each job once: what a copy is of may be among the histories itself
     for history in histories:
         made = history
         for record in records_beside([history]):  # a copy took no time; what it is of did
             made = root / record["facts"].get("reused_from", made)
+        job = root / benchmark_path(str(made.relative_to(root)))
         try:
-            seconds.append(job_seconds(root / benchmark_path(str(made.relative_to(root)))))
+            seconds[job] = job_seconds(job)
         except (OSError, ValueError, KeyError):
             return None
-    return sum(seconds)
+    return sum(seconds.values())
 
 
 def samples_of(root: Path, histories: Iterable[Path]) -> Iterator[dict[str, float]]:
