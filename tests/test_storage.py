@@ -208,8 +208,9 @@ def test_curves_join_where_a_stage_went_on(tmp_path):
 
 
 @pytest.fixture
-def artifact(tmp_path):
-    path = tmp_path / "results" / "out.bin"
+def artifact(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = Path("results", "out.bin")
     path.parent.mkdir()
     path.write_bytes(b"0123456789")
     source = tmp_path / "in.bin"
@@ -272,6 +273,15 @@ def test_a_damaged_record_is_one_line(artifact, content):
     (artifact.parent / "record.json").write_bytes(content)
     with pytest.raises(AbdError, match=r"record\.json: damaged .* snakemake -R"):
         check_artifact(artifact)
+
+
+@pytest.mark.parametrize("content", [b"[]", b"half a fi", b'{"epoch": 3}'])
+def test_a_record_of_somebody_else_s_is_none(tmp_path, content):
+    """It lies beside a file that was given, as of a teacher or of photographs."""
+    given = tmp_path / "teacher.pt"
+    given.write_bytes(b"weights")
+    (tmp_path / "record.json").write_bytes(content)
+    assert check_artifact(given) == sha256(given)
 
 
 @pytest.mark.parametrize("read", [read_json, read_history, read_arrays, read_tensors])

@@ -103,6 +103,21 @@ def recorded_digest(path: Path) -> str | None:
     return digests[0] if digests else None
 
 
+def _has_record(path: Path) -> bool:
+    """Whether a file is a job's output, by what lies beside it.
+
+    Outside of results/ a file of that name may be anybody's.
+    """
+    record = record_path(path)
+    if not record.is_file() or path.is_relative_to("results"):
+        return record.is_file()
+    try:
+        contents = read_json(record)
+    except AbdError:
+        return False
+    return isinstance(contents, dict) and {"stage", "outputs"} <= contents.keys()
+
+
 def _digest(record: Mapping[str, Any]) -> str:
     """SHA-256 of what a record says."""
     return hashlib.sha256(json_text(record).encode()).hexdigest()
@@ -122,7 +137,7 @@ def check_artifact(path: Path) -> str:
     except OSError as error:
         raise AbdError(f"{path}: expected a readable artifact, got {error}") from None
     record = record_path(path)
-    if record.is_file():
+    if _has_record(path):
         try:
             contents = read_json(record)
             expected, stage = contents["outputs"][path.name], contents["stage"]

@@ -78,7 +78,9 @@ def _limit_resources(limit: int) -> None:
         (resource.RLIMIT_CPU, CPU_SECONDS),
         (resource.RLIMIT_CORE, 0),
     ):
-        resource.setrlimit(kind, (most, most))
+        _, hard = resource.getrlimit(kind)
+        own = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(kind, (own, own))
 
 
 def _check_archive(source: Path, limit: int) -> bool:
