@@ -5,6 +5,7 @@ import signal
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from abd.errors import AbdError, Interrupted
 from abd.stages import drive
@@ -39,14 +40,34 @@ class Failing:
         return State({}, {})
 
 
+class Broken(Failing):
+    """A step that is taken, to a state that is no good."""
+
+    def run(self, stop):
+        for number in self.signals:
+            os.kill(os.getpid(), number)
+        yield None
+
+    def state(self):
+        return State({"w": torch.tensor(float("nan"))}, {})
+
+
 def test_a_step_that_fails_after_a_signal_is_a_stop(tmp_path):
     job = Job("distill", {}, {}, {"student": tmp_path / "student"}, "key")
     with pytest.raises(
-        Interrupted, match="distill: stopped by SIGTERM at 0/5; start again"
+        Interrupted, match="stopped by SIGTERM at 0/5; start again to go on from the last"
     ):
         drive.Driver(job, Failing(signal.SIGTERM), 5).until(5)
     with pytest.raises(AbdError, match="no compiler"):
         drive.Driver(job, Failing(), 5).until(5)
+
+
+def test_a_checkpoint_that_cannot_be_saved_after_a_signal_is_no_stop(tmp_path):
+    """It would promise to go on from what is not there."""
+    job = Job("distill", {}, {}, {"student": tmp_path / "student"}, "key")
+    driver = drive.Driver(job, Broken(signal.SIGTERM), 5)
+    with pytest.raises(AbdError, match=r"expected finite numbers .* no state was saved"):
+        driver.until(5)
 
 
 @pytest.mark.parametrize(

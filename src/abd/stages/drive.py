@@ -79,24 +79,31 @@ class Driver:
         Raises AbdError where the state is no longer finite; the last good one is kept.
         """
         with _signals() as caught:
-            try:
-                for record in self.run.run(stop):
-                    self._note(record)
-                    if caught or time.monotonic() - self._saved > self._interval():
-                        self._save()
-                    self._progress(record is not None)
-                    if caught:
-                        raise self._stopped(caught)
-            except AbdError:
-                if caught:  # perhaps for a compiler at work, which the signal stopped, too
-                    raise self._stopped(caught) from None
-                raise
+            for record in self._steps(stop, caught):
+                self._note(record)
+                if caught or time.monotonic() - self._saved > self._interval():
+                    self._save()
+                self._progress(record is not None)
+                if caught:
+                    raise self._stopped(caught, "there")
         self._good_state()
 
-    def _stopped(self, caught: list[str]) -> Interrupted:
+    def _steps(self, stop: int, caught: list[str]) -> Iterator[Record | None]:
+        """The run's steps; one that fails after a signal is stopped by it.
+
+        It may have failed for a compiler at work, which the signal stopped, too.
+        """
+        try:
+            yield from self.run.run(stop)
+        except AbdError:
+            if caught:
+                raise self._stopped(caught, "the last checkpoint") from None
+            raise
+
+    def _stopped(self, caught: list[str], where: str) -> Interrupted:
         return Interrupted(
             f"{self.job.stage}: stopped by {caught[0]} at "
-            f"{self.run.position}/{self.total}; start again to go on from there"
+            f"{self.run.position}/{self.total}; start again to go on from {where}"
         )
 
     def mark(self, name: str) -> None:
