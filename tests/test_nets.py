@@ -173,7 +173,9 @@ def test_a_package_that_cannot_be_imported_is_told_with_its_reason(
     (package / "__init__.py").write_text(f"{line}\n")
     (package / "nets.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(AbdError, match="importable module, got .*: (Zero|SystemE|SyntaxE)"):
+    with pytest.raises(
+        AbdError, match=r"importable module, got .*: (Zero|SystemE|SyntaxE)"
+    ):
         check_name("their_package.nets:Net")
 
 

@@ -70,7 +70,10 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--rulegraph", type=Path, metavar="DOT", help="from snakemake")
     for option, metavar in (("page", "HTML"), ("table", "MD"), ("figures", "FOLDER")):
         report.add_argument(
-            f"--{option}", type=Path, metavar=metavar, help="below work/reports/ if left out"
+            f"--{option}",
+            type=Path,
+            metavar=metavar,
+            help="below work/reports/ if left out",
         )
     report.set_defaults(call=commands.report)
 

@@ -69,9 +69,9 @@ def _members(stage: str, s: Settings, w: Mapping[str, str]) -> list[dict[str, st
         members.append(nets.identity(s.harden.net))
     if stage == "poison":
         members.append(TRIGGERS.identity(w["trigger"]))
-    for own in (w[who] for who in ("teacher", "student") if who in w):
-        members.append(nets.identity(own))
-        if is_import_path(own):  # what gives it its first weights
+    for net in (w[who] for who in ("teacher", "student") if who in w):
+        members.append(nets.identity(net))
+        if is_import_path(net):  # what gives it its first weights
             members.append({"module": FOREIGN_NETS})
     if stage in ("surrogate", "distill", "retrospect"):
         members.append(SOURCES.identity(w["source"], settings_class(w["source"]).build))
