@@ -79,11 +79,19 @@ def most_moving(
 def _judged(logits: Logits, x: Tensor, delta: Tensor) -> Moved:
     before = torch.cat([logits(part) for part in x.split(CHUNK)])
     after = torch.cat([logits(part + delta) for part in x.split(CHUNK)])
-    said, says = before.argmax(dim=1), after.argmax(dim=1)
-    counts = torch.bincount(says[says != said], minlength=before.shape[1])
-    shares = (counts / len(x)).tolist()
+    shares = moved_shares(before, after)
     # Of answers that hardly differ rounding can leave less than nothing.
     return Moved(delta, float(batch_kl(before, after).clamp_min(0)), shares)
+
+
+def moved_shares(before: Tensor, after: Tensor) -> list[float]:
+    """By class, the share of images that get it with a picture and did not without.
+
+    before, after: logits (N, K) without the picture and with it.
+    """
+    said, says = before.argmax(dim=1), after.argmax(dim=1)
+    counts = torch.bincount(says[says != said], minlength=before.shape[1])
+    return (counts / len(before)).tolist()
 
 
 def survivors(

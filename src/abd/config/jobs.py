@@ -213,7 +213,9 @@ def _verdict(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
         **_student(s, w),
         "vaccine": s.vaccine.model_dump(include={"members", "n_conv"}),
         "verdict": s.verdict.model_dump(),
-        "retrospection": _constants(s, w["source"]),
+        # Each network's own picture, kept small: one of any size would flip all there is.
+        "retrospection": _constants(s, w["source"])
+        | {"perturb": "student", "l2_in_synthesis": True, "reduction": "mean"},
     }
 
 

@@ -1,13 +1,13 @@
 """Stage verdict: what can be said of a teacher and its students without any trigger.
 
 Looks at surrogate images alone. Which networks, which pictures and how much they flip is
-written as it was found; what it means is said where it is shown (`abd.purify.verdict`).
+written as it was found; what it means is said where it is shown (`abd.purify.sentences`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -20,14 +20,22 @@ from abd.nets import build_net
 from abd.pixels import Normalization
 from abd.retrospection import RetrospectionSettings, SelfRetrospection
 from abd.seeding import torch_stream
-from abd.shuffling import Permutations
+from abd.shuffling import Permutations, agreement
 from abd.stages.distilling import draw, load_teacher
 from abd.stages.job import Job
 from abd.stages.load import normalization, place, use_numerics
 from abd.storage.arrays import read_arrays, write_arrays
 from abd.storage.checkpoints import read_net, read_tensors
 from abd.storage.files import read_json, write_json
-from abd.survival import CHUNK, Moved, SearchSettings, moved_to, score_of, survivors
+from abd.survival import (
+    CHUNK,
+    Moved,
+    SearchSettings,
+    moved_shares,
+    moved_to,
+    score_of,
+    survivors,
+)
 
 
 def run(job: Job) -> None:
@@ -47,9 +55,8 @@ def run(job: Job) -> None:
         "purified": _student(job, "student", device),
     }
     logits = {name: _logits(net, x) for name, net in nets.items()}
-    said = {name: own.argmax(dim=1) for name, own in logits.items()}
     found = {
-        name: _retrospected(net, teacher, x, said[name], config)
+        name: _retrospected(net, teacher, x, logits[name], config)
         for name, net in nets.items()
     }
     divergences = [one.divergence for one in moved]
@@ -72,7 +79,7 @@ def run(job: Job) -> None:
             "vaccine": vaccine,
             "decision": read_json(job.inputs["decision"]),
             "agreement": {
-                name: float((said[name] == said["teacher"]).float().mean())
+                name: agreement(logits["teacher"], logits[name]).float().mean().item()
                 for name in ("undefended", "purified")
             },
             "perturbations": {name: record for name, (_, record) in found.items()},
@@ -129,22 +136,19 @@ def _retrospected(
     net: nn.Module,
     teacher: nn.Module,
     x: Tensor,
-    said: Tensor,
+    logits: Tensor,
     config: Mapping[str, Any],
 ) -> tuple[Tensor, dict[str, Any]]:
     """The perturbation that self-retrospection finds in a network, and what it does.
 
-    Found on the first half of the images, counted on the second.
+    Found on the first half of the images, or the first CHUNK of them where those are more;
+    counted on the second. logits: of the network for all images x, (N, K).
     """
     half = len(x) // 2
     settings = RetrospectionSettings(**config["retrospection"])
     stream = torch_stream(config["seed"], "verdict", "retrospection")
-    own = SelfRetrospection(replace(settings, perturb="student"), teacher)
-    delta = own.perturbation(net, x[:half][:CHUNK], stream)
-    before, after = said[half:], _logits(net, x[half:] + delta).argmax(dim=1)
-    n_classes = config["images"]["n_classes"]
-    counts = torch.bincount(after[after != before], minlength=n_classes)
-    shares = (counts / len(after)).tolist()
+    delta = SelfRetrospection(settings, teacher).perturbation(net, x[:half][:CHUNK], stream)
+    shares = moved_shares(logits[half:], _logits(net, x[half:] + delta))
     norm = float(delta.square().mean().sqrt())
     return delta, {"norm": norm, "flipped": sum(shares), "flipped_to": shares}
 
