@@ -14,7 +14,6 @@ from abd.purify.arguments import DESCRIPTION as PURIFY
 from abd.purify.arguments import add_options
 from abd.stages import STAGES, Stage
 
-EVIDENCE = Path("reports/evidence/params.yaml")
 EX_TEMPFAIL = 75  # sysexits.h: stopped by a signal, start again to go on
 
 EXAMPLES = """\
@@ -147,10 +146,11 @@ def _add_all_params(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--configfile",
         type=Path,
-        nargs="*",
-        default=[path for path in (EVIDENCE,) if path.is_file()],
+        nargs="+",
+        action="append",
         metavar="FILE",
-        help=f"laid over it in other runs, each by itself: {EVIDENCE} if left out",
+        help="laid over it in another run, in this order; once for each run (those of "
+        f"{commands.EVIDENCE}, for a GPU and for a CPU, if left out)",
     )
 
 

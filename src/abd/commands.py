@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from abd.storage.files import remove_unfinished
 if TYPE_CHECKING:  # the command starts without what only some of it needs
     from abd.config import Plan
 
+EVIDENCE = Path("reports/evidence")
 MENDS = {
     "damaged": "make a damaged file anew with snakemake -R FILE -- FILE",
     "missing": "snakemake makes anew what is missing",
@@ -116,13 +118,20 @@ def purify(arguments: argparse.Namespace) -> None:
 
 
 def _plans(arguments: argparse.Namespace) -> list[Plan]:
-    """The plan of params.yaml, and of it with each other file laid over it."""
+    """The plan of params.yaml, and that of each other run, with files laid over it."""
     from abd.config import load_params, make_plan
     from abd.config.sections import merge
 
     params = load_params(arguments.params)
-    others = [merge(params, load_params(path)) for path in arguments.configfile]
-    return [make_plan(raw) for raw in (params, *others)]
+    runs = [map(load_params, files) for files in arguments.configfile or evidence_runs()]
+    return [make_plan(raw) for raw in (params, *(reduce(merge, r, params) for r in runs))]
+
+
+def evidence_runs() -> list[list[Path]]:
+    """The files that are laid over params.yaml, in order, for each run of the evidence."""
+    first = EVIDENCE / "params.yaml"
+    others = [path for path in sorted(EVIDENCE.glob("*.yaml")) if path != first]
+    return [[first], *([first, own] for own in others)] if first.is_file() else []
 
 
 def prune(arguments: argparse.Namespace) -> None:
@@ -130,14 +139,13 @@ def prune(arguments: argparse.Namespace) -> None:
     from abd.config.cells import expand
     from abd.storage.pruning import delete, unasked
 
-    experiments = {
-        name: experiment
-        for plan in _plans(arguments)
-        for name, experiment in plan.top.experiments.items()
-    }
-    cells = [cell for experiment in experiments.values() for cell in expand(experiment)]
+    experiments = [
+        pair for plan in _plans(arguments) for pair in plan.top.experiments.items()
+    ]
+    names = dict.fromkeys(name for name, _ in experiments)
+    cells = [cell for _, experiment in experiments for cell in expand(experiment)]
     root = Path()
-    paths = unasked(experiments, cells, root)
+    paths = unasked(names, cells, root)
     megabytes = sum(path.lstat().st_size for path in paths) / 2**20
     for path in paths:
         print(printable(str(path)))

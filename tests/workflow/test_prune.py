@@ -1,6 +1,9 @@
 """`abd prune` finds what a dropped cell leaves, and nothing else."""
 
-from tests.workflow.conftest import GRID
+import pytest
+import yaml
+
+from tests.workflow.conftest import GRID, with_grid
 from tests.workflow.test_demo import KEY
 
 
@@ -56,6 +59,18 @@ def test_what_another_params_file_asks_for_stays(copied):
     path.write_text(text.replace("      - abd\n", ""))
     listed = copied.run("abd", "prune", "--configfile", "more.yaml").stdout
     assert listed.startswith("nothing to prune")
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 5), (5, 0)])
+def test_what_any_run_of_the_evidence_asks_for_stays(copied, first, second):
+    """Also where a second file lies over the first, with other seeds of the same name."""
+    copied.edit(with_grid(seeds=[4]))
+    assert "results/evaluate" in copied.run("abd", "prune").stdout
+    folder = copied.folder / "reports/evidence"
+    folder.mkdir(parents=True)
+    for name, seed in (("params", first), ("cpu", second)):
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(with_grid(seeds=[seed])))
+    assert copied.run("abd", "prune").stdout.startswith("nothing to prune")
 
 
 def test_nothing_is_deleted_while_snakemake_works(copied):
