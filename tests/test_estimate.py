@@ -19,6 +19,11 @@ def test_the_first_turn_warms_up_and_few_are_timed():
     assert N_TIMED == 3
 
 
+def test_turns_that_compile_are_not_looked_at():
+    took = iter([30.0, 30.0, 2.0, 2.0, 0.1, 0.3])
+    assert rounds_of(took, 2, apart=1) == [pytest.approx(0.1), pytest.approx(0.3)]
+
+
 def test_rounds_that_take_long_are_not_repeated():
     took = iter([7.0, 1.0])
     assert rounds_of(took, 1) == [7.0]
@@ -44,13 +49,14 @@ def test_stages_are_so_many_rounds_of_each_kind():
     assert brief.rounds_per_epoch(0) == len(shares) == 2
     assert shares == (0.5, 0.5)
     long = lengths(SETTINGS, "cmi")
-    took = Seconds(plain=[1.0, 3.0], retrospected=[1.0, 11.0], searched=0.5)
-    by_stage = seconds_of(took, shares, long, SETTINGS, "cmi")
-    assert by_stage["surrogate"] == long.warm
-    assert by_stage["distill"] == 2 * long.total - long.warm
-    assert by_stage["retrospect"] == 6 * (long.total - long.lambda_)
+    took = Seconds([1.0, 3.0], guarded=[2.0, 4.0], retrospected=[1.0, 11.0], searched=0.5)
+    by_job = seconds_of(took, shares, long, SETTINGS, "cmi")
+    assert by_job["surrogate"] == long.warm
+    assert by_job["distill plain"] == 2 * long.total - long.warm
+    assert by_job["distill searched"] == 3 * long.total - 2 * long.warm
+    assert by_job["retrospect"] == 6 * (long.total - long.lambda_)
     images = (long.warm - long.skip) * own.synthesis.images
-    assert by_stage["vaccine"] == 0.5 * images
+    assert by_job["vaccine"] == 0.5 * images
 
 
 @pytest.mark.parametrize("source", ["ood", "zskt", "clean"])

@@ -18,7 +18,8 @@ EVIDENCE = Path("reports/evidence")
 MENDS = {
     "damaged": "make a damaged file anew with snakemake -R FILE -- FILE",
     "missing": "snakemake makes anew what is missing",
-    "stale": "snakemake makes anew what is stale",
+    "stale": "snakemake makes anew what is stale (where a file in a folder of images was "
+    "edited, with -R fetch)",
     "foreign": "delete or move what is foreign",
 }
 

@@ -26,14 +26,13 @@ def estimate(plan: Plan) -> str:
     config = json.loads(job_spec(plan, "retrospect", retrospect.wildcards).config)
     brief, shares = settings.distill.of(cell.source).brief()
     config |= {"settings": brief.arguments(), "vaccine": settings.vaccine.model_dump()}
-    took = measure(config, len(shares), pool_size(settings, cell.source))
-    by_stage = seconds_of(
-        took, shares, lengths(settings, cell.source), settings, cell.source
-    )
+    quick = plan.top.numerics.of("distill")
+    took = measure(config, quick, len(shares), pool_size(settings, cell.source))
+    by_job = seconds_of(took, shares, lengths(settings, cell.source), settings, cell.source)
     lines = [f"{len(jobs)} jobs on {config['numerics']['device']}:"]
     total, most = 0.0, 0
     for job in jobs:
-        seconds = by_stage.get(job.stage, 0.0)
+        seconds = by_job.get(_name(job), 0.0)
         memory = memory_mb(job.stage, settings, job.wildcards)
         total, most = total + seconds, max(most, memory)
         lines.append(f"  {_name(job):18} {_duration(seconds):>12}  up to {memory} MB")
@@ -45,19 +44,20 @@ def estimate(plan: Plan) -> str:
 def seconds_of(
     took: Seconds, shares: tuple[float, ...], long: Lengths, s: Settings, source: str
 ) -> dict[str, float]:
-    """By stage, what its rounds take; `shares` are those of each kind in an epoch.
+    """By job, what its rounds take; `shares` are those of each kind in an epoch.
 
     A run begins with rounds of the first kind: those of the surrogate stage are counted so.
     """
-    plain, retrospected = (
+    plain, guarded, retrospected = (
         sum(share * second for share, second in zip(shares, own, strict=True))
-        for own in (took.plain, took.retrospected)
+        for own in (took.plain, took.guarded, took.retrospected)
     )
     cached = (long.warm - long.skip) * s.distill.of(source).cached()
     return {
         "surrogate": long.warm * took.plain[0],
         "vaccine": cached * took.searched,
-        "distill": long.total * plain - long.warm * took.plain[0],
+        "distill plain": long.total * plain - long.warm * took.plain[0],
+        "distill searched": long.total * guarded - long.warm * took.guarded[0],
         "retrospect": (long.total - long.lambda_) * retrospected,
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
@@ -14,14 +15,16 @@ import numpy as np
 import torch
 from torch import nn
 
+from abd.cuda_graph import N_EAGER
 from abd.distillation import Distillation
 from abd.nets import build_net
 from abd.nets.folding import folded
 from abd.retrospection import RetrospectionSettings, SelfRetrospection
 from abd.seeding import numpy_stream, torch_stream
+from abd.shuffling import ShuffledTeacher
 from abd.stages.distilling import draw, make_source, new_student
 from abd.stages.job import Given, Job
-from abd.stages.load import place, use_numerics
+from abd.stages.load import compiled, graphed, place, use_numerics
 from abd.stages.vaccine import BATCH
 from abd.storage.arrays import write_arrays
 from abd.vaccine import score_trials
@@ -32,18 +35,25 @@ LONG = 5.0  # seconds after which no more rounds are timed
 
 @dataclass(frozen=True)
 class Seconds:
-    """Of a round of each kind, plain and with self-retrospection; of an image searched."""
+    """Of a round of each kind, plain, with a vaccine and with self-retrospection.
+
+    searched: of an image in the vaccine search.
+    """
 
     plain: list[float]
+    guarded: list[float]
     retrospected: list[float]
     searched: float
 
 
-def measure(config: Mapping[str, Any], n_kinds: int, n_pool: int) -> Seconds:
+def measure(
+    config: Mapping[str, Any], numerics: Mapping[str, Any], n_kinds: int, n_pool: int
+) -> Seconds:
     """Time rounds of a distillation, and a chunk of the vaccine search.
 
     config: the slice of stage retrospect, and the section of the search, for a run whose
-    epoch is `n_kinds` rounds, one of each kind; n_pool: images of the source's pool.
+    epoch is `n_kinds` rounds, one of each kind; numerics: those of stage distill, which
+    may be quicker; n_pool: images of the source's pool.
     """
     device = use_numerics(config["numerics"])
     images = config["images"]
@@ -57,24 +67,38 @@ def measure(config: Mapping[str, Any], n_kinds: int, n_pool: int) -> Seconds:
         write_arrays(pool, patches=noise)
         job = Job("estimate", config, Given(pool=pool), {}, "")
         step = SelfRetrospection(RetrospectionSettings(**config["retrospection"]), teacher)
-        plain, retrospected = (
-            rounds_of(_rounds(job, net, device, extra), n_kinds)
-            for extra in (None, step.step)
+        quick = {
+            "graphed": graphed(numerics, device),
+            "compiled": compiled(numerics, device),
+        }
+        apart = N_EAGER + 1 if quick["graphed"] else int(quick["compiled"])
+        guard = ShuffledTeacher(net, draw(job, net, 0))
+        plain, guarded = (
+            rounds_of(_rounds(job, net, device, vaccine, **quick), n_kinds, apart)
+            for vaccine in (None, guard)
         )
-        return Seconds(plain, retrospected, _search(job, teacher, device))
+        retrospected = rounds_of(_rounds(job, net, device, extra=step.step), n_kinds)
+        return Seconds(plain, guarded, retrospected, _search(job, teacher, device))
 
 
 def _rounds(
-    job: Job, teacher: nn.Module, device: torch.device, extra: Any
+    job: Job,
+    teacher: nn.Module,
+    device: torch.device,
+    vaccine: ShuffledTeacher | None = None,
+    *,
+    graphed: bool = False,
+    **how: Any,
 ) -> Iterator[float]:
     """The seconds of one round after the other."""
     total = job.config["total"]
     run = Distillation(
         new_student(job, device),
-        make_source(job, teacher, device),
+        make_source(job, teacher, device, vaccine, graphed=graphed),
         seed=0,
         log_every=total,
-        extra=extra,
+        graphed=graphed,
+        **how,
     )
     start = time.perf_counter()
     for _ in run.run(total):
@@ -83,11 +107,13 @@ def _rounds(
         start = time.perf_counter()
 
 
-def rounds_of(seconds: Iterator[float], n_kinds: int) -> list[float]:
+def rounds_of(seconds: Iterator[float], n_kinds: int, apart: int = 0) -> list[float]:
     """The mean seconds of each kind, of rounds that come by turns.
 
-    The first turn warms up, and counts only where more take too long, or there is no other.
+    The first `apart` turns are not looked at: they compile or record. Of the others the
+    first warms up, and counts only where more take too long, or there is no other.
     """
+    seconds = islice(seconds, apart * n_kinds, None)
     took: list[list[float]] = [[] for _ in range(n_kinds)]
     for i, second in enumerate(seconds):
         took[i % n_kinds].append(second)
