@@ -1,6 +1,8 @@
 """The loop: its records, and that it goes on as if it had never stopped."""
 
 import dataclasses
+import random
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from abd.schedules import cosine
 from abd.seeding import torch_stream
 from abd.stages.load import use_numerics
 from abd.surrogate import CachingSource
+from tests.runs import KINDS, make_run
 from tests.test_retrospection import SETTINGS as SR
 from tests.test_sources import build_source
 
@@ -261,3 +264,15 @@ def test_bfloat16_is_close_to_float32(make, request):
     assert again != losses
     assert again == pytest.approx(losses, rel=0.1)
     assert narrow.student.conv.weight.dtype == torch.float32
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "cmi"])
+def test_nothing_is_drawn_from_a_global_stream(kind, teacher):
+    run = make_run(kind, teacher, torch.device("cpu"))
+    torch_before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].copy()
+    python_before = random.getstate()
+    for _ in islice(run.run(3), 6):
+        pass
+    assert torch.equal(torch.get_rng_state(), torch_before)
+    assert np.array_equal(np.random.get_state()[1], numpy_before)
+    assert random.getstate() == python_before

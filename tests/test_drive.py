@@ -70,6 +70,44 @@ def test_a_checkpoint_that_cannot_be_saved_after_a_signal_is_no_stop(tmp_path):
         driver.until(5)
 
 
+class Drawing:
+    """A run whose network draws from torch's global stream, as dropout does."""
+
+    def __init__(self):
+        self.position, self.drawn = 0, torch.zeros(0)
+
+    def run(self, stop):
+        while self.position < stop:
+            self.drawn = torch.cat([self.drawn, torch.rand(1)])
+            self.position += 1
+            yield None
+
+    def state(self):
+        return State({"drawn": self.drawn}, {"position": self.position})
+
+    def load(self, state):
+        self.drawn, self.position = state.tensors["drawn"], state.values["position"]
+
+
+def _drawn(tmp_path, name, *stops, seed=0):
+    """What a job draws that is stopped, and begins again in another process, at `stops`."""
+    for stop in stops:
+        torch.rand(7)  # another process's streams are anywhere
+        job = Job("distill", {"seed": seed}, {}, {"student": tmp_path / name / "s"}, "key")
+        driver = drive.Driver(job, Drawing(), 5)
+        driver.until(stop)
+        driver.mark(f"at {stop}")
+        assert set(driver.marked(f"at {stop}").tensors) == {"drawn"}
+        driver._save()
+    return driver.run.drawn.tolist()
+
+
+def test_a_network_s_own_draws_go_on_where_they_were(tmp_path):
+    unbroken = _drawn(tmp_path, "unbroken", 5)
+    assert _drawn(tmp_path, "broken", 2, 3, 5) == unbroken
+    assert _drawn(tmp_path, "other", 5, seed=1) != unbroken
+
+
 @pytest.mark.parametrize(
     ("save_takes", "n_saves"),
     [(0.1, 29), (2.4, 29), (20.0, 4), (600.0, 3)],  # seconds; the hour has 29 intervals

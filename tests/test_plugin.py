@@ -131,6 +131,12 @@ def test_a_search_without_images_or_trials_is_refused(teacher, x):
         ShufflingVaccine.search(teacher, [x], trials=0)
 
 
+def test_a_student_in_eval_mode_is_refused(teacher, student, x):
+    """It would solve another problem, by statistics of the past."""
+    with pytest.raises(ValueError, match=r"in train mode; call student\.train\(\)"):
+        SelfRetrospection(teacher).add_gradients(student.eval(), x, step=0)
+
+
 def test_a_student_that_partly_learns_is_refused(teacher, student, x):
     student.train().linear.bias.requires_grad_(False)
     with pytest.raises(ValueError, match=r"student: expected.*linear\.bias"):

@@ -130,7 +130,8 @@ class SelfRetrospection:
     """Has a student find and unlearn its own universal perturbation (section 7).
 
     teacher: frozen, in eval mode. `constants` are those of
-    `abd.retrospection.RetrospectionSettings`; those left out are the study's for ZSKT.
+    `abd.retrospection.RetrospectionSettings`; those left out are the study's for ZSKT,
+    but that BatchNorm learns from the outer forward alone.
     Raises ValueError for a name or a value that is none, or a teacher in train mode.
     """
 
@@ -151,9 +152,11 @@ class SelfRetrospection:
         Call it between `loss.backward()` and the optimizer's step, the student in train
         mode, in the last rounds of a distillation. Its draws are those of `step`, so that a
         loop that was stopped goes on as if it had not been. Of BatchNorm's running
-        statistics it moves what `bn` says. Raises ValueError where the student has
-        parameters that do not learn.
+        statistics it moves what `bn` says. Raises ValueError where the student is in eval
+        mode, or has parameters that do not learn.
         """
+        if not student.training:
+            raise ValueError("student: expected one in train mode; call student.train()")
         if frozen := [
             name for name, p in student.named_parameters() if not p.requires_grad
         ]:

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from abd.errors import AbdError, Interrupted
 from abd.history import Record
+from abd.stages import global_stream
 from abd.stages.job import Job, say
 from abd.state import State
 from abd.storage.working import WorkingCheckpoints
@@ -71,6 +72,7 @@ class Driver:
         self._save_took = 0.0
         self._asked = _asked_interval()
         self._shown: dict[str, float] = {}
+        global_stream.begin(job.config.get("seed", 0), job.stage)
         self._resume()
 
     def until(self, stop: int) -> None:
@@ -114,6 +116,7 @@ class Driver:
         """Return the state that `mark` kept."""
         state = self._kept.marked(name)
         del state.values[HISTORY]
+        global_stream.take(state)
         return state
 
     def done(self) -> None:
@@ -174,9 +177,10 @@ class Driver:
         return min(rarer, CHECKPOINT_SECONDS_AT_MOST)
 
     def _whole_state(self) -> State:
-        """The run's state, if it is good, and the history up to it."""
+        """The run's state, if it is good, the history up to it, and the global streams."""
         state = self._good_state()
         state.values[HISTORY] = [[r.step, r.values] for r in self.history]
+        global_stream.save(state)
         return state
 
     def _resume(self) -> None:
@@ -186,7 +190,9 @@ class Driver:
         if state is None:
             return
         history = state.values.pop(HISTORY)
+        places = global_stream.take(state)
         self.run.load(state)
+        global_stream.go_on(places)
         self.history = [Record(step, values) for step, values in history]
         say(f"going on from the working checkpoint at {self.run.position}/{self.total}")
 
