@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import torch
 
 from abd.storage.files import write_json
+from abd.storage.machine import processor
 from bench.figures import FIGURES, ON_A_GPU
 from bench.sides import N_THREADS
 
@@ -24,7 +24,7 @@ def main(names: list[str]) -> None:
     if unknown := set(names) - set(known):
         sys.exit(f"bench: expected some of {', '.join(known)}, got {', '.join(unknown)}")
     machine = (
-        f"{platform.machine()}, {os.cpu_count()} cores, {N_THREADS} threads, "
+        f"{processor()}, {os.cpu_count()} cores, {N_THREADS} threads, "
         f"torch {torch.__version__}"
     )
     before = json.loads(OUTPUT.read_text()) if OUTPUT.exists() else []

@@ -6,12 +6,14 @@ import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from abd.config import load_plan
 from abd.distillation import Distillation
 from abd.retrospection import RetrospectionSettings, SelfRetrospection
 from abd.seeding import torch_stream
@@ -27,12 +29,17 @@ N_IMAGES, N_TRIALS, N_MEMBERS, N_CONV = 6400, 8, 3, 5
 N_WARM, N_RETROSPECT = 50, 800  # cycles of the study's run (method sections 6.5, 7.5)
 PAPERS_CLAIM = 1.03
 
-# Those of the study for ZSKT (method section 7.2).
-RETROSPECTION = RetrospectionSettings(
-    portion=0.02, weight=1.0, tau=1.0, perturb="student", rounds=10, inner_lr=0.1,
-    init_sigma=0.01, l2=1e-3, l2_in_synthesis=True, n_terms=5, tol=0.0, map_step=0.1,
-    reduction="mean", detach=True, bn="clean",
-)  # fmt: skip
+
+def _retrospection() -> RetrospectionSettings:
+    """The study's for ZSKT (method section 7.2), as params.yaml has them."""
+    study = load_plan(Path("params.yaml")).settings["cifar10"]
+    own = study.retrospect.of("zskt")
+    return RetrospectionSettings(
+        **study.retrospect.constants("zskt"),
+        portion=own.portion,
+        weight=own.weight,
+        tau=own.tau or study.distill.of("zskt").tau,
+    )
 
 
 def _search() -> tuple[nn.Module, list[Any], tuple[Tensor, ...]]:
@@ -115,7 +122,7 @@ def _run(*, retrospects: bool) -> Distillation:
     teacher = prepared("float32")
     run = distillation(teacher)
     if retrospects:
-        run.extra = SelfRetrospection(RETROSPECTION, teacher).step
+        run.extra = SelfRetrospection(_retrospection(), teacher).step
     return run
 
 
