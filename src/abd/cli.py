@@ -102,8 +102,9 @@ def _parser() -> argparse.ArgumentParser:
         "convert",
         help="turn weights that nobody vouches for into safetensors",
         description="Read the weights of a network from a file that nobody vouches for, "
-        "safetensors or of torch.save, and write them as safetensors. Nothing in the file "
-        "is run; it is refused where it holds anything but weights that fit the network.",
+        "safetensors or of torch.save or torch.export.save, and write them as safetensors. "
+        "Nothing in the file is run; it is refused where it holds anything but weights "
+        "that fit the network.",
     )
     convert.add_argument("file", type=Path, metavar="FILE")
     convert.add_argument("--net", required=True, metavar="NAME", help="as in params.yaml")

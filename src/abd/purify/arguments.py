@@ -19,7 +19,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "teacher",
         type=Path,
         metavar="FILE",
-        help="its weights: safetensors, or of torch.save",
+        help="its weights: safetensors, or of torch.save or torch.export.save",
     )
     add("--arch", required=True, metavar="NAME", help="wrn-16-2, or package.module:Class")
     add("--arch-args", metavar="JSON", help='such as {"depth": 20}, for such a class')
