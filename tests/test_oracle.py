@@ -11,9 +11,10 @@ from abd.config.paths import (
     history_paths,
     metrics_path,
     teacher_metrics_path,
+    vaccine_path,
 )
 from abd.history import Record
-from abd.report.cells import measured, vaccine_path
+from abd.report.cells import measured
 from abd.report.oracle import make_prices
 from abd.storage.files import write_json
 from abd.storage.results import write_history
@@ -35,7 +36,7 @@ def _measured(defense, looks, seed=0):
     if defense == "abd":
         trial = {"ratio": 0.01, "cut": -1.0}
         found = {"found": False, "trial": None, "threshold": 0.02, "trials": [trial]}
-        write_json(vaccine_path(cell), found)
+        write_json(Path(vaccine_path(cell)), found)
         decision = {"rule": "data_free", "found": False, "outcome": "sr", "drop": None}
         nothing = {"acc_plain": None, "acc_vaccinated": None, "n_labelled": None}
         write_json(Path(decision_path(cell)), {**decision, **nothing})

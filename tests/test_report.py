@@ -17,11 +17,12 @@ from abd.config.paths import (
     metrics_path,
     score_path,
     teacher_metrics_path,
+    vaccine_path,
 )
 from abd.errors import AbdError
 from abd.history import Record
 from abd.report import figures, rulegraph
-from abd.report.cells import Results, measured, vaccine_path
+from abd.report.cells import Results, measured
 from abd.report.decision import Decision
 from abd.report.diagnosis import diagnosis
 from abd.report.groups import make_groups
@@ -64,10 +65,12 @@ def _write(cell):
     if cell.defense == "abd":
         trial = {"ratio": 0.01, "cut": -1.0}
         verdict = {"found": False, "trial": None, "threshold": 0.02, "trials": [trial]}
-        write_json(vaccine_path(cell), verdict)
+        write_json(Path(vaccine_path(cell)), verdict)
         scores = np.linspace(-2, 0, 50)[None]
         write_arrays(
-            vaccine_path(cell).with_name("scores.npz"), scores=scores, weights=np.ones(50)
+            Path(vaccine_path(cell)).with_name("scores.npz"),
+            scores=scores,
+            weights=np.ones(50),
         )
 
         decision = {**FREE, "found": False, "outcome": "sr"}
@@ -228,7 +231,7 @@ def test_decisions_are_read(results):
             "threshold": 0.02,
             "trials": [{"ratio": 0.03}],
         }
-        write_json(vaccine_path(cell), verdict)
+        write_json(Path(vaccine_path(cell)), verdict)
     (first, *_) = read = measured(cells)
     assert first.record("x", None)["decision"] == KEPT
     assert make_table([first]).rows[0].vaccine == (

@@ -22,10 +22,9 @@ import yaml
 
 from abd.config import Plan, load_params, load_plan
 from abd.config.cells import expand
-from abd.config.paths import benchmark_path, score_path
+from abd.config.paths import benchmark_path, score_path, vaccine_path
 from abd.config.sections import merge
 from abd.config.stage_jobs import stage_jobs
-from abd.report.cells import vaccine_path
 from abd.report.summary import write_summary
 from abd.stages.foreground import run_in_foreground
 from abd.storage.commit import described_commit
@@ -133,7 +132,10 @@ def searches(plan: Plan, part: str) -> dict[str, dict[str, object]]:
     for cell in expand(plan.top.experiments[part]):
         if cell.defense != "abd":
             continue
-        vaccine, score = read_json(vaccine_path(cell)), read_json(Path(score_path(cell)))
+        vaccine, score = (
+            read_json(Path(vaccine_path(cell))),
+            read_json(Path(score_path(cell))),
+        )
         found[cell.student_key] = {
             "found": vaccine["found"],
             "trial": vaccine["trial"],

@@ -9,6 +9,10 @@ from abd.config.study import Experiment
 
 # The trigger of a teacher that comes from a file: there is no data to it, either.
 UNKNOWN = "unknown"
+# What tells teachers apart, and the parts of every path that name a teacher or a student.
+TEACHER_PARTS = ("dataset", "trigger", "teacher", "teacher_seed")
+TEACHER_KEY = "{dataset}/{trigger}/{teacher}-t{teacher_seed}"
+STUDENT_KEY = f"{TEACHER_KEY}/{{source}}/{{student}}-s{{seed}}"
 GUARDS = {
     "none": "plain",
     "sv": "first",
@@ -44,12 +48,12 @@ class Cell:
     @property
     def teacher_key(self) -> str:
         """The teacher's part of every path."""
-        return f"{self.dataset}/{self.trigger}/{self.teacher}-t{self.teacher_seed}"
+        return TEACHER_KEY.format_map(vars(self))
 
     @property
     def student_key(self) -> str:
         """The student's part of every path, without guard or defense."""
-        return f"{self.teacher_key}/{self.source}/{self.student}-s{self.seed}"
+        return STUDENT_KEY.format_map(vars(self))
 
 
 def expand(experiment: Experiment) -> list[Cell]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from abd.config.cells import GUARDS, Cell
+from abd.config.cells import GUARDS, STUDENT_KEY, TEACHER_KEY, Cell
 from abd.config.schema import Settings
 from abd.config.sources import settings_class
 from abd.data.photos import EMBEDDED
@@ -34,12 +34,9 @@ def rulegraph_path(experiment: str) -> str:
     return f"reports/rulegraphs/{experiment}.dot"
 
 
-def student_path(
-    *, dataset: str, trigger: str, teacher: str, teacher_seed: str, source: str,
-    student: str, seed: str, defense: str,
-) -> str:  # fmt: skip
-    """The weights of the student that a defense ends with."""
-    key = f"{dataset}/{trigger}/{teacher}-t{teacher_seed}/{source}/{student}-s{seed}"
+def student_path(*, defense: str, **parts: object) -> str:
+    """The weights of the student that a defense ends with; `parts` are a cell's others."""
+    key = STUDENT_KEY.format_map(parts)
     if defense in SR_DEFENSES:
         return f"results/retrospect/{key}/{defense}/student.safetensors"
     return f"results/distill/{key}/{GUARDS[defense]}/student.safetensors"
@@ -85,6 +82,26 @@ def hard_path(trigger: str, dataset: str) -> str | None:
 def asset_files(settings: Settings, trigger: str) -> list[str]:
     """The files that replace a trigger's own arrays."""
     return list(settings.poison.assets.get(trigger, {}).values())
+
+
+def poison_path(dataset: str, trigger: str, file: str) -> str:
+    """A file of what the attacker made: the manifest, the preview, and the images."""
+    return f"results/poison/{dataset}/{trigger}/{file}"
+
+
+def teacher_path(file: str, **parts: object) -> str:
+    """A file of a teacher: its weights, its history or its record."""
+    return f"results/teacher/{TEACHER_KEY.format_map(parts)}/{file}"
+
+
+def vaccine_path(cell: Cell) -> str:
+    """The verdict of the search that a cell's defense may use."""
+    return f"results/vaccine/{cell.student_key}/vaccine.json"
+
+
+def verdict_path(cell: Cell) -> str:
+    """What is said of a teacher from a file."""
+    return f"results/verdict/{cell.student_key}/verdict.json"
 
 
 def metrics_path(cell: Cell) -> str:

@@ -8,14 +8,12 @@ from functools import cache
 from string import Formatter
 from typing import NamedTuple
 
-from abd.config.cells import Cell
+from abd.config.cells import STUDENT_KEY, TEACHER_KEY, Cell
 from abd.config.paths import SR_DEFENSES, labelled_path
 from abd.config.schema import Settings
 from abd.config.sources import settings_class
 from abd.triggers import needs_hard_images
 
-TEACHER = "{dataset}/{trigger}/{teacher}-t{teacher_seed}"
-STUDENT = f"{TEACHER}/{{source}}/{{student}}-s{{seed}}"
 # The rules spell these out; a test compares the two.
 FILES = {
     "fetch": ("results/fetch/{dataset}", ["dataset.npz", "statistics.json"]),
@@ -28,32 +26,32 @@ FILES = {
         "results/poison/{dataset}/{trigger}",
         ["poisoned.npz", "test.npz", "manifest.json", "preview.png"],
     ),
-    "teacher": (f"results/teacher/{TEACHER}", ["teacher.safetensors", "history.jsonl"]),
-    "admit": (f"results/teacher/{TEACHER}", ["teacher.safetensors"]),
-    "evaluate_teacher": (f"results/evaluate/{TEACHER}/teacher", ["metrics.json"]),
+    "teacher": (f"results/teacher/{TEACHER_KEY}", ["teacher.safetensors", "history.jsonl"]),
+    "admit": (f"results/teacher/{TEACHER_KEY}", ["teacher.safetensors"]),
+    "evaluate_teacher": (f"results/evaluate/{TEACHER_KEY}/teacher", ["metrics.json"]),
     "surrogate": (
-        f"results/surrogate/{STUDENT}",
+        f"results/surrogate/{STUDENT_KEY}",
         ["cache.safetensors", "warm.safetensors", "history.jsonl"],
     ),
     "vaccine": (
-        f"results/vaccine/{STUDENT}",
+        f"results/vaccine/{STUDENT_KEY}",
         ["vaccine.json", "permutations.safetensors", "scores.npz"],
     ),
     "distill": (
-        f"results/distill/{STUDENT}/{{guard}}",
+        f"results/distill/{STUDENT_KEY}/{{guard}}",
         ["lambda.safetensors", "student.safetensors", "history.jsonl"],
     ),
     "retrospect": (
-        f"results/retrospect/{STUDENT}/{{defense}}",
+        f"results/retrospect/{STUDENT_KEY}/{{defense}}",
         ["student.safetensors", "history.jsonl"],
     ),
-    "retrospect_abd": (f"results/retrospect/{STUDENT}/abd", ["decision.json"]),
+    "retrospect_abd": (f"results/retrospect/{STUDENT_KEY}/abd", ["decision.json"]),
     "verdict": (
-        f"results/verdict/{STUDENT}",
+        f"results/verdict/{STUDENT_KEY}",
         ["verdict.json", "pictures.npz"],
     ),
-    "score": (f"results/score/{STUDENT}", ["score.json", "roc.npz", "scores.npz"]),
-    "evaluate": (f"results/evaluate/{STUDENT}/{{defense}}", ["metrics.json"]),
+    "score": (f"results/score/{STUDENT_KEY}", ["score.json", "roc.npz", "scores.npz"]),
+    "evaluate": (f"results/evaluate/{STUDENT_KEY}/{{defense}}", ["metrics.json"]),
 }
 
 

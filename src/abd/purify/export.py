@@ -8,7 +8,13 @@ from pathlib import Path
 
 from abd.config import Plan
 from abd.config.cells import Cell
-from abd.config.paths import history_paths, student_path
+from abd.config.paths import (
+    history_paths,
+    pool_path,
+    student_path,
+    teacher_path,
+    verdict_path,
+)
 from abd.config.schema import Settings
 from abd.errors import printable
 from abd.nets import build_net
@@ -19,7 +25,7 @@ from abd.purify.options import NAME, Options
 from abd.purify.verdict import About, write_verdict
 from abd.storage.checkpoints import read_net
 from abd.storage.files import replacing
-from abd.storage.records import read_record
+from abd.storage.records import read_record, record_path
 from abd.storage.results import last_value, read_curve
 
 FILES = ("student.safetensors", "verdict.json", "report.html", "README.md")
@@ -35,13 +41,13 @@ def export(
     that sums up, and what was written.
     """
     cell = options.cell()
-    folder = work / f"results/verdict/{cell.student_key}"
+    found = work / verdict_path(cell)
     student, verdict, page, card = written = [options.out / name for name in FILES]
     settings = plan.settings[NAME]
     assert settings.fetch.mean is not None
     assert settings.fetch.std is not None
     # Of the bytes that were read, whatever lies there by now.
-    record = read_record(work / f"results/teacher/{cell.teacher_key}/record.json")
+    record = read_record(work / teacher_path("record.json", **vars(cell)))
     (admitted,) = record["inputs"].values()
     about = About(
         file=printable(options.teacher.name),
@@ -65,8 +71,8 @@ def export(
         known=_known(work, options, plan),
         suspected=_suspected(options),
     )
-    found = folder / "verdict.json"
-    sentence = write_verdict(found, folder / "pictures.npz", about, page=page, card=card)
+    pictures = found.with_name("pictures.npz")
+    sentence = write_verdict(found, pictures, about, page=page, card=card)
     for source, target in ((_student(work, cell, "abd"), student), (found, verdict)):
         with replacing(target) as temporary:
             shutil.copyfile(source, temporary)
@@ -74,18 +80,16 @@ def export(
 
 
 def _student(work: Path, cell: Cell, defense: str) -> Path:
-    return work / student_path(
-        dataset=cell.dataset, trigger=cell.trigger, teacher=cell.teacher,
-        teacher_seed=str(cell.teacher_seed), source=cell.source, student=cell.student,
-        seed=str(cell.seed), defense=defense,
-    )  # fmt: skip
+    return work / student_path(**(vars(cell) | {"defense": defense}))
 
 
 def _photos(work: Path, settings: Settings, cell: Cell) -> dict[str, str]:
     """The photographs by name, with the sha256 of those that are files."""
     if settings.distill.of(cell.source).pool != "patches":
         return {}
-    read = read_record(work / f"results/patches/{NAME}/record.json")["inputs"]
+    pool = pool_path(cell.source, NAME)
+    assert pool is not None
+    read = read_record(record_path(work / pool))["inputs"]
     return {
         printable(Path(photo).name): read.get(photo, "")
         for photo in settings.patches.photos
@@ -107,7 +111,7 @@ def _known(work: Path, options: Options, plan: Plan) -> dict[str, Known]:
     assert fetch.mean is not None
     assert fetch.std is not None
     normalize = Normalization(fetch.mean, fetch.std)
-    teacher = work / f"results/teacher/{cell.teacher_key}/teacher.safetensors"
+    teacher = work / teacher_path("teacher.safetensors", **vars(cell))
     files = {"teacher": (cell.teacher, teacher)}
     files |= {n: (cell.student, _student(work, cell, d)) for n, d in DEFENSES.items()}
     return {

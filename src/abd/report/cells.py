@@ -14,8 +14,11 @@ from abd.config.paths import (
     decision_path,
     history_paths,
     metrics_path,
+    poison_path,
     score_path,
     teacher_metrics_path,
+    vaccine_path,
+    verdict_path,
 )
 from abd.errors import AbdError
 from abd.report.curves import curve_of
@@ -120,7 +123,7 @@ def results_of(plan: Plan, experiment: str) -> Results:
     if wanted[0].given:
         raise AbdError(
             f"{experiment}: expected an experiment with triggers, got a teacher from a "
-            f"file: its verdict is in results/verdict/{wanted[0].student_key}"
+            f"file: its verdict is {verdict_path(wanted[0])}"
         )
     missing = [cell for cell in wanted if _lost(cell) is not None]
     if len(missing) == len(wanted):
@@ -138,10 +141,12 @@ def _lost(cell: Cell) -> Path | None:
     """The first of the files that a report shows of a cell which is not there."""
     paths: list[str | Path] = [metrics_path(cell), teacher_metrics_path(cell)]
     paths += history_paths(cell)
-    folder = f"results/poison/{cell.dataset}/{cell.trigger}"
-    paths += [f"{folder}/manifest.json", f"{folder}/preview.png"]
+    paths += [
+        poison_path(cell.dataset, cell.trigger, file)
+        for file in ("manifest.json", "preview.png")
+    ]
     if cell.defense == "abd":
-        vaccine, score = vaccine_path(cell), Path(score_path(cell))
+        vaccine, score = Path(vaccine_path(cell)), Path(score_path(cell))
         paths += [vaccine, vaccine.with_name("scores.npz"), decision_path(cell)]
         paths += [score, score.with_name("roc.npz"), score.with_name("scores.npz")]
     return next((path for path in map(Path, paths) if not path.is_file()), None)
@@ -153,17 +158,12 @@ def _not_made(experiment: str, cell: Cell) -> NotMadeError:
     return NotMadeError(path, f"the results of {experiment}", target=experiment)
 
 
-def vaccine_path(cell: Cell) -> Path:
-    """The verdict of the search that a cell's defense may use."""
-    return Path(f"results/vaccine/{cell.student_key}/vaccine.json")
-
-
 def _measured(cell: Cell) -> Measured:
     student = read_result(Path(metrics_path(cell)), _figures)
     teacher = read_result(Path(teacher_metrics_path(cell)), _figures)
     vaccine = decision = None
     if cell.defense == "abd":
-        vaccine = read_result(vaccine_path(cell), _vaccine)
+        vaccine = read_result(Path(vaccine_path(cell)), _vaccine)
         decision = read_result(Path(decision_path(cell)), _decision)
     return Measured(cell, student, teacher, vaccine, decision)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
+from abd.config.cells import TEACHER_PARTS
 from abd.report.cells import Figures, Measured
 from abd.report.groups import PARTS, Group, make_groups, name_of, part, shown_parts
 from abd.report.interval import wilson
@@ -13,7 +14,6 @@ from abd.report.paper import Paper, Reference
 from abd.report.table import TITLES, percent
 
 TEACHER = "teacher"
-OF_TEACHER = ("dataset", "trigger", "teacher", "teacher_seed")
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def make_detail(cells: Sequence[Measured], paper: Paper, item: str | None) -> De
         own = reference.notes if reference else []
         notes += [note for note in own if note not in notes]
         marks = " ".join(f"[{notes.index(note) + 1}]" for note in own)
-        parts = [p for p in shown if model != TEACHER or p in OF_TEACHER]
+        parts = [p for p in shown if model != TEACHER or p in TEACHER_PARTS]
         keys = tuple(part(group.cell, p) if p in parts else "" for p in shown)
         name = name_of(group.cell, shown)
         lines.append(_line(name, keys, model, figures, reference, marks))

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abd.config.cells import Cell
-from abd.config.paths import score_path
-from abd.report.cells import Measured, vaccine_path
+from abd.config.paths import score_path, vaccine_path
+from abd.report.cells import Measured
 from abd.report.groups import make_groups
 from abd.report.read import read_result
 from abd.report.theme import ACCENT, COLOURS, INK, RULE, SETTINGS, WARNING
@@ -80,7 +80,7 @@ def diagnosis(cells: Sequence[Measured]) -> Figure | None:
 
 
 def _read(cell: Cell) -> Diagnosis:
-    path, vaccine = Path(score_path(cell)), vaccine_path(cell)
+    path, vaccine = Path(score_path(cell)), Path(vaccine_path(cell))
     found = read_result(path, _verdict)
     trial = found["trial"]
     cached, weights = read_result(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from abd.config.cells import GUARDS
-from abd.report.cells import Measured, vaccine_path
+from abd.config.paths import vaccine_path
+from abd.report.cells import Measured
 from abd.report.groups import Group, make_groups
 from abd.report.read import read_result
 from abd.report.table import TITLES
@@ -121,7 +123,7 @@ def scores(cells: Sequence[Measured]) -> Figure | None:
 
 def _histogram(ax: Axes, name: str, m: Measured) -> None:
     assert m.vaccine is not None
-    path = vaccine_path(m.cell)
+    path = Path(vaccine_path(m.cell))
     ratios = m.vaccine.ratios
     trial = int(np.argmax(ratios)) if m.vaccine.trial is None else m.vaccine.trial
     cut = read_result(path, lambda p: float(read_json(p)["trials"][trial]["cut"]))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from abd.config.paths import poison_path
 from abd.report import figures, rulegraph
 from abd.report.cells import Measured
 from abd.report.diagnosis import diagnosis
@@ -107,13 +108,16 @@ def make_previews(cells: list[Measured]) -> list[Preview]:
     several = len({dataset for dataset, _ in pairs}) > 1
     previews = []
     for dataset, trigger in pairs:
-        folder = Path(f"results/poison/{dataset}/{trigger}")
+        png, manifest = (
+            Path(poison_path(dataset, trigger, file))
+            for file in ("preview.png", "manifest.json")
+        )
         previews.append(
             Preview(
                 name=f"{trigger} on {dataset}" if several else trigger,
                 file=f"preview_{dataset}_{trigger}.png",
-                png=read_result(folder / "preview.png", Path.read_bytes),
-                manifest=read_result(folder / "manifest.json", read_json),
+                png=read_result(png, Path.read_bytes),
+                manifest=read_result(manifest, read_json),
             )
         )
     return previews

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from abd.config.cells import TEACHER_PARTS
+from abd.config.paths import poison_path
 from abd.report.cells import Measured
 from abd.report.groups import name_of, varying
 from abd.report.read import read_result
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
 COLUMNS = 6
 PANEL = (1.35, 1.75)  # inches, two lines of text included
-OF_A_TEACHER = ("dataset", "trigger", "teacher", "teacher_seed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,13 +40,13 @@ def examples_of(cells: Sequence[Measured]) -> list[Example]:
     All are of the same test image, where the data set and the target class are the same.
     """
     told_apart = [
-        p for p in varying([m.cell for m in cells]) if p in OF_A_TEACHER and p != "trigger"
+        p for p in varying([m.cell for m in cells]) if p in TEACHER_PARTS and p != "trigger"
     ]
     examples: dict[tuple[str, ...], Example] = {}
     for m in cells:
-        key = tuple(getattr(m.cell, part) for part in OF_A_TEACHER)
+        key = tuple(getattr(m.cell, part) for part in TEACHER_PARTS)
         if key not in examples:
-            path = Path(f"results/poison/{m.cell.dataset}/{m.cell.trigger}/preview.png")
+            path = Path(poison_path(m.cell.dataset, m.cell.trigger, "preview.png"))
             _, stamped = read_result(path, partial(read_picture, n_rows=2))
             name = name_of(m.cell, ["trigger", *told_apart])
             label = f"{name}\n{100 * m.teacher.acc:.1f} / {100 * m.teacher.asr:.1f}"

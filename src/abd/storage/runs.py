@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from abd.config.cells import Cell
-from abd.config.paths import history_paths
+from abd.config.cells import TEACHER_PARTS, Cell
+from abd.config.paths import history_paths, teacher_path
 from abd.errors import AbdError
 from abd.storage.files import read_json, sha256
 from abd.storage.records import NAME as RECORD
@@ -151,7 +151,7 @@ def _experiments(summary: Path) -> dict[str, list[str]]:
             experiment = record["experiment"]
         except (LookupError, TypeError):
             raise AbdError(f"{summary}: damaged; snakemake -R {summary} mends it") from None
-        teacher = {name: student[name] for name in _TEACHER}
+        teacher = {name: student[name] for name in TEACHER_PARTS}
         for cell in (student, teacher):
             names = asked.setdefault(_identity(cell), [])
             if experiment not in names:
@@ -159,14 +159,10 @@ def _experiments(summary: Path) -> dict[str, list[str]]:
     return asked
 
 
-_TEACHER = ("dataset", "trigger", "teacher", "teacher_seed")
-
-
 def _history_paths(cell: Mapping[str, Any]) -> list[str]:
     if "student" in cell:
         return history_paths(Cell(**cell))
-    key = "{dataset}/{trigger}/{teacher}-t{teacher_seed}".format_map(cell)
-    return [f"results/teacher/{key}/history.jsonl"]
+    return [teacher_path("history.jsonl", **cell)]
 
 
 def _name(cell: Mapping[str, Any]) -> str:
