@@ -46,7 +46,12 @@ CHANGES = {
         "sv": True,
         "by_dataset": {"digits": {source: {"last": LAST[source]} for source in SOURCES}},
     },
-    "harden": {"by_dataset": {"digits": {"net": "wrn-10-1", "epochs": 1}}},
+    "harden": {
+        "attack": {"steps": 1},
+        "by_dataset": {
+            "digits": {"net": "wrn-10-1", "epochs": 1, "training": {"steps": 1}}
+        },
+    },
 }
 
 
