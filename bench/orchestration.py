@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from abd.storage.usage import job_seconds
+from abd.provenance.usage import job_seconds
 from bench.timing import Figure
 
 ROOT = Path(__file__).parents[1]

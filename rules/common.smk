@@ -34,7 +34,7 @@ from abd.config.stage_jobs import plain_path, stage_files
 from abd.digest import report_digest
 from abd.errors import AbdError
 from abd.stages.forward import forward_signals
-from abd.storage.bookkeeping import reconcile
+from abd.provenance.bookkeeping import reconcile
 from abd.storage.commit import described_commit
 
 min_version("9.27")

@@ -113,7 +113,7 @@ def test_a_stage_is_concerned_by_its_own_code(package, stage, file, old, new, co
         ("report/page.css", "--soft: #5b6470", "--soft: #000000", True),
         ("storage/results.py", "curve = [p for p", "curve += [p for p", True),
         ("config/paths.py", "paths.insert(0", "paths.insert(1", True),
-        ("config/cells.py", "-s{self.seed}", "-{self.seed}", True),
+        ("config/cells.py", "-s{{seed}}", "-{{seed}}", True),
         ("report/table.py", '"""The table of', '"""A table of', False),
         ("config/schema.py", "ge=16", "ge=17", False),
         ("losses.py", "/ p_logits.shape[1]", "/ 2 / p_logits.shape[1]", False),

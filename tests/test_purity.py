@@ -9,8 +9,18 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "abd"
 APART = {  # orchestration, input and output; all else is mathematics
-    "__main__", "cli", "commands", "compiler", "config", "digest", "purify", "report", "stages", "storage",
+    "__main__", "cli", "commands", "compiler", "config", "digest", "provenance", "purify",
+    "report", "stages", "storage",
 }  # fmt: skip
+BELOW = {
+    "data": set(),
+    "storage": {"compiler", "data"},
+    "config": {"data", "digest", "storage"},
+    "provenance": {"config", "storage"},
+    "stages": {"config", "data", "digest", "storage"},
+    "report": {"config", "provenance", "storage"},
+    "purify": {"config", "data", "report", "stages", "storage"},
+}
 HEAVY = ["snakemake", "dvc", "mlflow", "pydantic", "yaml", "rich", "matplotlib", "jinja2"]
 
 
@@ -95,6 +105,20 @@ def test_no_global_state_in(file):
         if owner == "np.random":
             assert name in {"RandomState", "SeedSequence", "default_rng"}, where
             assert node.args, f"{where}: without a seed it takes the clock's"
+
+
+@pytest.mark.parametrize("package", BELOW)
+def test_a_package_imports_those_below_it_alone(package):
+    """And mathematics; the table of the stages' names is anybody's."""
+    imported = {
+        node.module.split(".")[1]
+        for file in (PACKAGE / package).rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.ImportFrom)
+        and (node.module or "").startswith("abd.")
+        and node.module != "abd.stages"
+    }
+    assert imported & {*APART, *BELOW} <= BELOW[package] | {package}
 
 
 def test_modules_stay_short():

@@ -3,7 +3,7 @@
 import pytest
 
 from abd.config.jobs import JobSpec
-from abd.storage.staleness import reasons
+from abd.provenance.staleness import reasons
 
 INPUTS = {"a/x.npz": "1", "b/y.npz": "2"}
 RECORD = {"config": {"epochs": 3}, "code": "c", "inputs": INPUTS}

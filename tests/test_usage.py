@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from abd.provenance.usage import seconds_of
 from abd.storage.files import write_json
-from abd.storage.usage import seconds_of
 
 
 @pytest.fixture

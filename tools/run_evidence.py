@@ -25,11 +25,11 @@ from abd.config.cells import expand
 from abd.config.paths import benchmark_path, score_path, vaccine_path
 from abd.config.sections import merge
 from abd.config.stage_jobs import stage_jobs
+from abd.provenance.usage import job_seconds
 from abd.report.summary import write_summary
 from abd.stages.foreground import run_in_foreground
 from abd.storage.commit import described_commit
 from abd.storage.files import read_json, write_json
-from abd.storage.usage import job_seconds
 
 KEPT = Path("reports/evidence")
 SETTINGS = KEPT / "params.yaml"

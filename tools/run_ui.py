@@ -10,14 +10,14 @@ import socket
 import sys
 
 from abd.errors import AbdError
-from abd.stages.foreground import run_in_foreground
-from abd.storage.tracking import (
+from abd.provenance.tracking import (
     LOCAL,
     check_local,
     experiment_name,
     reason,
     set_up_mlflow,
 )
+from abd.stages.foreground import run_in_foreground
 
 HOST, PORT = "127.0.0.1", os.environ.get("ABD_UI_PORT", "5000")
 

@@ -138,7 +138,7 @@ def evidence_runs() -> list[list[Path]]:
 def prune(arguments: argparse.Namespace) -> None:
     """List outputs that no experiment asks for, and delete them."""
     from abd.config.cells import expand
-    from abd.storage.pruning import delete, unasked
+    from abd.provenance.pruning import delete, unasked
 
     experiments = [
         pair for plan in _plans(arguments) for pair in plan.top.experiments.items()
@@ -163,7 +163,7 @@ def prune(arguments: argparse.Namespace) -> None:
 def verify(arguments: argparse.Namespace) -> None:
     """Say what is not as records and params say; AbdError where it is more than orphans."""
     from abd.config.asked import asked_jobs
-    from abd.storage.verifying import verify
+    from abd.provenance.verifying import verify
 
     n_files, findings = verify(Path(), asked_jobs(_plans(arguments)))
     for finding in findings:
@@ -178,6 +178,6 @@ def verify(arguments: argparse.Namespace) -> None:
 
 def sync(arguments: argparse.Namespace) -> None:
     """Send finished runs to MLflow."""
-    from abd.storage.tracking import sync
+    from abd.provenance.tracking import sync
 
     sync(arguments.results, arguments.reports)

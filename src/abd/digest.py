@@ -27,6 +27,7 @@ NOT_NUMERIC = (
     "abd.history",
     "abd.monitor",
     "abd.nets",
+    "abd.provenance",
     "abd.registry",
     "abd.report",
     "abd.sources",
@@ -41,7 +42,8 @@ NOT_NUMERIC = (
     "abd.storage",
     "abd.triggers",
 )
-WHOLLY = ("abd.config", "abd.report", "abd.storage")  # with all that is below them
+# With all that is below them.
+WHOLLY = ("abd.config", "abd.provenance", "abd.report", "abd.storage")
 
 
 def code_digest(stage: str, members: Iterable[dict[str, str]] = ()) -> str:

@@ -16,8 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from abd.provenance.usage import job_seconds
 from abd.storage.results import read_curve
-from abd.storage.usage import job_seconds
 from tests.workflow.conftest import (
     clean_environment,
     free_port,

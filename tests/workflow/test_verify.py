@@ -10,7 +10,7 @@ import yaml
 
 from abd.config import make_plan
 from abd.config.asked import asked_jobs
-from abd.storage.verifying import verify
+from abd.provenance.verifying import verify
 from tests.damage import flip
 from tests.workflow.test_demo import KEY
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from abd.config import Plan
 from abd.config.cells import Cell
 from abd.config.stage_jobs import stage_jobs
-from abd.storage.currency import Currency
+from abd.provenance.currency import Currency
 
 
 def stale_cells(plan: Plan, cells: Iterable[Cell]) -> list[tuple[Cell, str]]:

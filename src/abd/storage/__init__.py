@@ -1,1 +1,1 @@
-"""The only code that touches disk or network: arrays, checkpoints, results, tracking."""
+"""Reading and writing: arrays, checkpoints, records, histories. Nothing knows a plan."""

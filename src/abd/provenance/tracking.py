@@ -1,6 +1,6 @@
 """Sends finished runs to MLflow, a sink that nothing in the pipeline reads.
 
-One flat run per teacher and per student (`abd.storage.runs`): its curve over all stages,
+One flat run per teacher and per student (`abd.provenance.runs`): its curve over all stages,
 its final figures, the parameters that shaped it, what its jobs took of their machine, and
 the figures that show it. Sending again sends only what is new: a run is found by its key,
 and the digest of what it holds is written last.
@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from abd.errors import AbdError
+from abd.provenance.runs import RunRecord, collect, metrics_files
 from abd.storage.locks import held
-from abd.storage.runs import RunRecord, collect, metrics_files
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from abd.errors import AbdError
+from abd.provenance.staleness import Spec, reasons
 from abd.storage.files import files_below, sha256
 from abd.storage.records import NAME, read_record
-from abd.storage.staleness import Spec, reasons
 
 Kind = Literal["damaged", "missing", "stale", "foreign", "orphaned"]
 

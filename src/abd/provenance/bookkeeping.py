@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from abd.config import Plan
 from abd.config.stage_jobs import StageJob, stage_jobs
 from abd.errors import AbdError
-from abd.storage.currency import Currency
+from abd.provenance.currency import Currency
 from abd.storage.records import check_artifact, record_path
 
 if TYPE_CHECKING:

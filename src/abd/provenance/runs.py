@@ -12,12 +12,12 @@ from typing import Any
 from abd.config.cells import TEACHER_PARTS, Cell
 from abd.config.paths import history_paths, teacher_path
 from abd.errors import AbdError
+from abd.provenance.staleness import reasons
+from abd.provenance.usage import samples_of, seconds_of
 from abd.storage.files import read_json, sha256
 from abd.storage.records import NAME as RECORD
 from abd.storage.records import check_artifact, recorded_digest, records_beside
 from abd.storage.results import read_curve
-from abd.storage.staleness import reasons
-from abd.storage.usage import samples_of, seconds_of
 
 SEEN_IN = {"train": ("loss", "classes"), "monitor": ("acc", "asr")}
 CURVES = {name: f"{where}.{name}" for where, names in SEEN_IN.items() for name in names}

@@ -13,8 +13,8 @@ from abd.config import Plan
 from abd.config.jobs import job_spec
 from abd.config.stage_jobs import StageJob
 from abd.errors import AbdError
+from abd.provenance.staleness import reasons
 from abd.storage.records import NAME, read_record
-from abd.storage.staleness import reasons
 
 
 class Currency:

@@ -1,0 +1,1 @@
+"""What is there against what is asked: records compared with plans, and sent to MLflow."""
