@@ -23,7 +23,8 @@ def save(state: State) -> None:
     """Put the places where the streams are into a state."""
     places = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_initialized():
-        places["cuda"] = torch.cuda.get_rng_state()
+        everywhere = torch.cuda.get_rng_state_all()
+        places |= {f"cuda:{i}": place for i, place in enumerate(everywhere)}
     state.put(KEY, places)
 
 
@@ -37,7 +38,8 @@ def take(state: State) -> dict[str, torch.Tensor]:
 
 def go_on(places: dict[str, torch.Tensor]) -> None:
     """Set the streams to places that `take` returned."""
-    if "cpu" in places:
-        torch.set_rng_state(places["cpu"])
-    if "cuda" in places:
-        torch.cuda.set_rng_state(places["cuda"])
+    for device, place in places.items():
+        if device == "cpu":
+            torch.set_rng_state(place)
+        else:
+            torch.cuda.set_rng_state(place, device)
