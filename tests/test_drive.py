@@ -55,7 +55,7 @@ class Broken(Failing):
 def test_a_step_that_fails_after_a_signal_is_a_stop(tmp_path):
     job = Job("distill", {}, {}, {"student": tmp_path / "student"}, "key")
     with pytest.raises(
-        Interrupted, match="stopped by SIGTERM at 0/5; start again to go on from the last"
+        Interrupted, match="stopped by SIGTERM at 0/5; start again to go on from the beg"
     ):
         drive.Driver(job, Failing(signal.SIGTERM), 5).until(5)
     with pytest.raises(AbdError, match="no compiler"):

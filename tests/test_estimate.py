@@ -21,7 +21,7 @@ def test_the_first_turn_warms_up_and_few_are_timed():
 
 def test_turns_that_compile_are_not_looked_at():
     took = iter([30.0, 30.0, 2.0, 2.0, 0.1, 0.3])
-    assert rounds_of(took, 2, apart=1) == [pytest.approx(0.1), pytest.approx(0.3)]
+    assert rounds_of(took, 2, n_skipped=1) == [pytest.approx(0.1), pytest.approx(0.3)]
 
 
 def test_rounds_that_take_long_are_not_repeated():

@@ -36,6 +36,7 @@ DRAWING = {  # without a generator of their own, from the global stream
     "bernoulli", "bernoulli_", "exponential_", "multinomial", "normal", "normal_", "poisson",
     "rand", "randint", "randn", "randperm", "random_", "uniform_", "_standard_gamma",
 }  # fmt: skip
+TORCH = {"torch", "nn.init", "torch.nn.init"}
 NEVER = {  # they take none
     "cuda", "dropout", "manual_seed_all", "rand_like", "randint_like", "randn_like", "seed",
 }  # fmt: skip
@@ -100,25 +101,38 @@ def test_no_global_state_in(file):
         assert owner != "random", where
         assert (owner, name) != ("torch", "manual_seed") or file == FOREIGN, where
         # Of a NumPy generator `random` and the like are methods: torch's alone are meant.
-        if name in DRAWING and owner in {"torch", "nn.init", "torch.nn.init"}:
+        if name in DRAWING and (owner in TORCH or name.endswith("_")):
             assert "generator" in given, where
         if owner == "np.random":
             assert name in {"RandomState", "SeedSequence", "default_rng"}, where
             assert node.args, f"{where}: without a seed it takes the clock's"
 
 
+def _imported(file):
+    """The parts of abd that a module imports; the table of the stages' names is anybody's."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            own = [f"{node.module}.{alias.name}" for alias in node.names]
+            names = [name for name in own if name != "abd.stages.STAGES"]
+        yield from (name.split(".")[1] for name in names if name.startswith("abd."))
+
+
 @pytest.mark.parametrize("package", BELOW)
 def test_a_package_imports_those_below_it_alone(package):
-    """And mathematics; the table of the stages' names is anybody's."""
+    """And mathematics."""
     imported = {
-        node.module.split(".")[1]
-        for file in (PACKAGE / package).rglob("*.py")
-        for node in ast.walk(ast.parse(file.read_text()))
-        if isinstance(node, ast.ImportFrom)
-        and (node.module or "").startswith("abd.")
-        and node.module != "abd.stages"
+        part for file in (PACKAGE / package).rglob("*.py") for part in _imported(file)
     }
     assert imported & {*APART, *BELOW} <= BELOW[package] | {package}
+
+
+def test_mathematics_imports_nothing_but_mathematics():
+    """What names the compiler is no mathematics; it is all that is needed of it."""
+    files = [file for file in PURE_FILES if file.parent != PACKAGE / "data"]
+    assert {part for file in files for part in _imported(file)} & APART <= {"compiler"}
 
 
 def test_modules_stay_short():

@@ -147,7 +147,7 @@ def _add_all_params(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--configfile",
         type=Path,
-        nargs="+",
+        nargs="*",
         action="append",
         metavar="FILE",
         help="laid over it in another run, in this order; once for each run (those of "

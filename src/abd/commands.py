@@ -124,11 +124,13 @@ def _plans(arguments: argparse.Namespace) -> list[Plan]:
     from abd.config.sections import merge
 
     params = load_params(arguments.params)
-    runs = [map(load_params, files) for files in arguments.configfile or evidence_runs()]
-    return [make_plan(raw) for raw in (params, *(reduce(merge, r, params) for r in runs))]
+    given = arguments.configfile
+    runs = _evidence_runs() if given is None else [files for files in given if files]
+    laid_over = (reduce(merge, map(load_params, files), params) for files in runs)
+    return [make_plan(raw) for raw in (params, *laid_over)]
 
 
-def evidence_runs() -> list[list[Path]]:
+def _evidence_runs() -> list[list[Path]]:
     """The files that are laid over params.yaml, in order, for each run of the evidence."""
     first = EVIDENCE / "params.yaml"
     others = [path for path in sorted(EVIDENCE.glob("*.yaml")) if path != first]

@@ -152,7 +152,7 @@ def canonical(tree: ast.Module) -> str:
         if isinstance(node, kinds) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
         elif isinstance(node, ast.Raise) and _called(node.exc).endswith("Error"):
-            node.exc = ast.Name(_called(node.exc))
+            node.exc = ast.Name(_called(node.exc), ast.Load())
         elif isinstance(node, ast.Expr) and _called(node.value) == "say":
             node.value = ast.Constant(None)
     return _written(tree)

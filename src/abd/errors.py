@@ -17,7 +17,7 @@ class DamagedError(AbdError):
 
 
 class Interrupted(Exception):
-    """A signal asked the job to stop; its working checkpoint is saved."""
+    """A signal asked the job to stop; what it had saved is kept."""
 
 
 def printable(name: object) -> str:

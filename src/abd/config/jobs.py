@@ -28,7 +28,9 @@ from abd.nets.names import is_import_path
 from abd.triggers import TRIGGERS
 
 # What few jobs have: the code digest of the others must not hold it.
-OWN_DATA, FOREIGN_NETS = "abd.data.own", "abd.nets.foreign"
+OWN_DATA = "abd.data.own"
+# Of networks by import path: what gives them their first weights, and their own draws.
+FOREIGN_NETS = ("abd.nets.foreign", "abd.stages.global_stream")
 DECIDING, MEASURING_DROP = "abd.stages.deciding", "abd.stages.measuring"
 
 
@@ -65,14 +67,13 @@ def _members(stage: str, s: Settings, w: Mapping[str, str]) -> list[dict[str, st
     if stage == "fetch":
         own = s.fetch.path is not None
         members.append({"module": OWN_DATA} if own else DATASETS.identity(w["dataset"]))
-    if stage == "harden":
-        members.append(nets.identity(s.harden.net))
     if stage == "poison":
         members.append(TRIGGERS.identity(w["trigger"]))
-    for net in (w[who] for who in ("teacher", "student") if who in w):
+    hardened = [s.harden.net] if stage == "harden" else []
+    for net in (*hardened, *(w[who] for who in ("teacher", "student") if who in w)):
         members.append(nets.identity(net))
-        if is_import_path(net):  # what gives it its first weights
-            members.append({"module": FOREIGN_NETS})
+        if is_import_path(net):
+            members += [{"module": module} for module in FOREIGN_NETS]
     if stage in ("surrogate", "distill", "retrospect"):
         members.append(SOURCES.identity(w["source"], settings_class(w["source"]).build))
     if stage == "retrospect" and w["defense"] == "abd":

@@ -102,7 +102,7 @@ def _collected(
     path: Path, results: Path, reports: Path, asked: Mapping[str, list[str]]
 ) -> RunRecord | None:
     """The record of the model with these metrics; None where it is being made anew."""
-    check_artifact(path)
+    check_artifact(path, made=True)
     metrics = read_json(path)
     cell = {f.name: metrics[f.name] for f in fields(Cell) if f.name in metrics}
     root = results.parent
@@ -110,7 +110,7 @@ def _collected(
     if not all(history.is_file() for history in histories):
         return None
     for history in histories:
-        check_artifact(history)
+        check_artifact(history, made=True)
     records = records_beside([*histories, path])
     if any(reasons(r, (), lambda name: recorded_digest(root / name)) for r in records):
         return None  # made from what has been made anew since, and will be, too

@@ -68,13 +68,13 @@ def measure(
         job = Job("estimate", config, Given(pool=pool), {}, "")
         step = SelfRetrospection(RetrospectionSettings(**config["retrospection"]), teacher)
         quick = {
-            "graphed": graphed(numerics, device),
-            "compiled": compiled(numerics, device),
+            "as_graph": graphed(numerics, device),
+            "as_code": compiled(numerics, device),
         }
-        apart = N_EAGER + 1 if quick["graphed"] else int(quick["compiled"])
+        n_skipped = N_EAGER + 1 if quick["as_graph"] else int(quick["as_code"])
         guard = ShuffledTeacher(net, draw(job, net, 0))
         plain, guarded = (
-            rounds_of(_rounds(job, net, device, vaccine, **quick), n_kinds, apart)
+            rounds_of(_rounds(job, net, device, vaccine, **quick), n_kinds, n_skipped)
             for vaccine in (None, guard)
         )
         retrospected = rounds_of(_rounds(job, net, device, extra=step.step), n_kinds)
@@ -87,18 +87,20 @@ def _rounds(
     device: torch.device,
     vaccine: ShuffledTeacher | None = None,
     *,
-    graphed: bool = False,
-    **how: Any,
+    as_graph: bool = False,
+    as_code: bool = False,
+    extra: Any = None,
 ) -> Iterator[float]:
     """The seconds of one round after the other."""
     total = job.config["total"]
     run = Distillation(
         new_student(job, device),
-        make_source(job, teacher, device, vaccine, graphed=graphed),
+        make_source(job, teacher, device, vaccine, graphed=as_graph),
         seed=0,
         log_every=total,
-        graphed=graphed,
-        **how,
+        graphed=as_graph,
+        compiled=as_code,
+        extra=extra,
     )
     start = time.perf_counter()
     for _ in run.run(total):
@@ -107,13 +109,13 @@ def _rounds(
         start = time.perf_counter()
 
 
-def rounds_of(seconds: Iterator[float], n_kinds: int, apart: int = 0) -> list[float]:
+def rounds_of(seconds: Iterator[float], n_kinds: int, n_skipped: int = 0) -> list[float]:
     """The mean seconds of each kind, of rounds that come by turns.
 
-    The first `apart` turns are not looked at: they compile or record. Of the others the
+    The first `n_skipped` turns are not looked at: they compile or record. Of the others the
     first warms up, and counts only where more take too long, or there is no other.
     """
-    seconds = islice(seconds, apart * n_kinds, None)
+    seconds = islice(seconds, n_skipped * n_kinds, None)
     took: list[list[float]] = [[] for _ in range(n_kinds)]
     for i, second in enumerate(seconds):
         took[i % n_kinds].append(second)

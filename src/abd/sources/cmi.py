@@ -56,8 +56,8 @@ class CmiSource:
         self.pixels = torch.zeros(
             0, 3, context.size, context.size, dtype=torch.uint8, device=context.device
         )
-        black = torch.zeros(2, 3, context.size, context.size, device=context.device)
-        self.layers = bn_layers_used(context.teacher, black)
+        any_x = torch.zeros(2, 3, context.size, context.size, device=context.device)
+        self.layers = bn_layers_used(context.teacher, any_x)
         n_features = sum(layer.num_features for layer in self.layers)
         if n_features == 0:
             raise ValueError("teacher: expected BatchNorm layers, got none")

@@ -99,7 +99,9 @@ class Driver:
             yield from self.run.run(stop)
         except AbdError:
             if caught:
-                raise self._stopped(caught, "the last checkpoint") from None
+                saved = self._kept.latest.is_file() or self._kept.before.is_file()
+                where = "the last checkpoint" if saved else "the beginning"
+                raise self._stopped(caught, where) from None
             raise
 
     def _stopped(self, caught: list[str], where: str) -> Interrupted:

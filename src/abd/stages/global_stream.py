@@ -20,11 +20,10 @@ def begin(seed: int, stage: str) -> None:
 
 
 def save(state: State) -> None:
-    """Put the places where the streams are into a state."""
+    """Put the places where the streams are into a state: the CPU's, and the job's GPU's."""
     places = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_initialized():
-        everywhere = torch.cuda.get_rng_state_all()
-        places |= {f"cuda:{i}": place for i, place in enumerate(everywhere)}
+        places["cuda"] = torch.cuda.get_rng_state()
     state.put(KEY, places)
 
 
@@ -37,9 +36,8 @@ def take(state: State) -> dict[str, torch.Tensor]:
 
 
 def go_on(places: dict[str, torch.Tensor]) -> None:
-    """Set the streams to places that `take` returned."""
-    for device, place in places.items():
-        if device == "cpu":
-            torch.set_rng_state(place)
-        else:
-            torch.cuda.set_rng_state(place, device)
+    """Set the streams to places that `take` returned, on whichever GPU the job has now."""
+    if "cpu" in places:
+        torch.set_rng_state(places["cpu"])
+    if "cuda" in places:
+        torch.cuda.set_rng_state(places["cuda"])

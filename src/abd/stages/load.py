@@ -40,12 +40,13 @@ def use_numerics(numerics: Mapping[str, Any]) -> torch.device:
         if taken is not None and torch.cuda.device_count() > 1:
             # Counting them can start CUDA, which then sees all.
             device = torch.device("cuda", taken)
-            torch.cuda.set_device(device)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise AbdError(
             f"params.yaml: numerics.device: expected cpu, or one of the GPUs of this "
             f"machine, which has {torch.cuda.device_count()}, got {device}"
         )
+    if device.index is not None:
+        torch.cuda.set_device(device)
     dtype = getattr(torch, numerics.get("dtype", "float32"))
     torch.set_autocast_enabled(device.type, dtype != torch.float32)
     torch.set_autocast_dtype(device.type, torch.bfloat16)

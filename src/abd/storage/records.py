@@ -103,13 +103,13 @@ def recorded_digest(path: Path) -> str | None:
     return digests[0] if digests else None
 
 
-def _has_record(path: Path) -> bool:
+def _has_record(path: Path, *, made: bool) -> bool:
     """Whether a file is a job's output, by what lies beside it.
 
-    Outside of results/ a file of that name may be anybody's.
+    Beside one that is not known to be `made` here a file of that name may be anybody's.
     """
     record = record_path(path)
-    if not record.is_file() or path.is_relative_to("results"):
+    if not record.is_file() or made:
         return record.is_file()
     try:
         contents = read_json(record)
@@ -123,8 +123,10 @@ def _digest(record: Mapping[str, Any]) -> str:
     return hashlib.sha256(json_text(record).encode()).hexdigest()
 
 
-def check_artifact(path: Path) -> str:
+def check_artifact(path: Path, *, made: bool | None = None) -> str:
     """Return the sha256 of an artifact after comparing it with its record.
+
+    `made`: whether it is certainly a result; None: if it lies below results/.
 
     Raises AbdError naming the file, and how it is made anew, where it is missing or not
     what its stage wrote. A file that has no record is taken as it is.
@@ -137,7 +139,9 @@ def check_artifact(path: Path) -> str:
     except OSError as error:
         raise AbdError(f"{path}: expected a readable artifact, got {error}") from None
     record = record_path(path)
-    if _has_record(path):
+    if made is None:
+        made = path.is_relative_to("results")
+    if _has_record(path, made=made):
         try:
             contents = read_json(record)
             expected, stage = contents["outputs"][path.name], contents["stage"]
