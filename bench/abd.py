@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from abd.config import load_plan
+from abd.config.jobs import retrospection_constants
 from abd.distillation import Distillation
 from abd.retrospection import RetrospectionSettings, SelfRetrospection
 from abd.seeding import torch_stream
@@ -33,13 +34,7 @@ PAPERS_CLAIM = 1.03
 def _retrospection() -> RetrospectionSettings:
     """The study's for ZSKT (method section 7.2), as params.yaml has them."""
     study = load_plan(Path("params.yaml")).settings["cifar10"]
-    own = study.retrospect.of("zskt")
-    return RetrospectionSettings(
-        **study.retrospect.constants("zskt"),
-        portion=own.portion,
-        weight=own.weight,
-        tau=own.tau or study.distill.of("zskt").tau,
-    )
+    return RetrospectionSettings(**retrospection_constants(study, "zskt"))
 
 
 def _search() -> tuple[nn.Module, list[Any], tuple[Tensor, ...]]:

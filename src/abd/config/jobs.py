@@ -176,7 +176,7 @@ def _retrospect(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
     config = {
         **_distillation(s, w),
         **_positions(s, w),
-        "retrospection": _constants(s, w["source"]),
+        "retrospection": retrospection_constants(s, w["source"]),
         "lr": sr.of(w["source"]).lr,
         "defense": w["defense"],
     }
@@ -190,7 +190,7 @@ def _retrospect(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
     return config
 
 
-def _constants(s: Settings, source: str) -> dict[str, Any]:
+def retrospection_constants(s: Settings, source: str) -> dict[str, Any]:
     """The constants of a step of self-retrospection; see `RetrospectionSettings`."""
     own = s.retrospect.of(source)
     return {
@@ -215,7 +215,7 @@ def _verdict(s: Settings, w: Mapping[str, str]) -> dict[str, Any]:
         "vaccine": s.vaccine.model_dump(include={"members", "n_conv"}),
         "verdict": s.verdict.model_dump(),
         # Each network's own picture, kept small: one of any size would flip all there is.
-        "retrospection": _constants(s, w["source"])
+        "retrospection": retrospection_constants(s, w["source"])
         | {"perturb": "student", "l2_in_synthesis": True, "reduction": "mean"},
     }
 
