@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from abd import cuda_graph
+from abd.repeated import Repeated
 from tests.runs import KINDS, N_CYCLES, different, finish, make_run
 
 # Of each shape the first three cycles are done as they stand, then they are replayed.
@@ -48,3 +49,8 @@ class TestGraph:
         _, broken = finish(after, N_CYCLES)
         assert after.position == N_CYCLES
         assert not different(unbroken, broken)
+
+
+def test_dropout_is_computed_each_time():
+    repeated = Repeated(torch.nn.Dropout(0.5), torch.ones(1, 64, device="cuda"))
+    assert not torch.equal(repeated.again(), repeated.again())

@@ -4,8 +4,15 @@ import dataclasses
 import pytest
 import torch
 
+from abd import retrospection
 from abd.losses import batch_kl, mean_kl
-from abd.retrospection import RetrospectionSettings, SelfRetrospection, running_stats
+from abd.repeated import Repeated
+from abd.retrospection import (
+    WORDS,
+    RetrospectionSettings,
+    SelfRetrospection,
+    running_stats,
+)
 from abd.seeding import torch_stream
 
 SETTINGS = RetrospectionSettings(
@@ -112,6 +119,75 @@ def test_reference_statistics_learn_from_every_forward(
     """x and x + delta R times (student's delta), then x, x + Delta, x, x + delta."""
     make(perturb=perturb, bn="reference")(student.train(), x, torch_stream(0, "g"))
     assert student.bn.num_batches_tracked.item() == n_updates
+
+
+class Plain(Repeated):
+    """Every forward as it stands."""
+
+    def __call__(self):
+        return self.net(self.x)
+
+    @torch.no_grad()
+    def again(self):
+        return self()
+
+
+def _step(sr, student, x):
+    """One step, with a forward of distillation; the gradients, and how many forwards."""
+    n_forwards = []
+    count = student.register_forward_pre_hook(lambda *_: n_forwards.append(1))
+    with count, sr.step(student.train(), x, torch_stream(0, "g")) as gradients:
+        student(2 * x)
+    return gradients, len(n_forwards) - 1
+
+
+@pytest.mark.parametrize("bn", WORDS["bn"])
+@pytest.mark.parametrize("detach", [True, False])
+@pytest.mark.parametrize("perturb", WORDS["perturb"])
+def test_a_step_is_that_of_forwards_that_are_all_computed(
+    perturb, detach, bn, make, student, x, monkeypatch
+):
+    """Of 4 rounds: x + delta in each, x once or twice, x + Delta, x + delta."""
+    sr = make(perturb=perturb, detach=detach, bn=bn)
+    plain = copy.deepcopy(student)
+    ours, n_forwards = _step(sr, student, x)
+    monkeypatch.setattr(retrospection, "Repeated", Plain)
+    theirs, n_plain = _step(sr, plain, x)
+    assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+    tolerance = {} if bn == "reference" else {"rtol": 0, "atol": 0}
+    for a, b in zip(student.buffers(), plain.buffers(), strict=True):
+        torch.testing.assert_close(a, b, **tolerance)
+    rounds = 4 if perturb == "student" else 0
+    assert n_forwards == 3 + rounds + (perturb == "student" and not detach)
+    if bn == "reference":
+        assert n_plain == 2 * rounds + 6
+
+
+@pytest.mark.parametrize("bn", WORDS["bn"])
+def test_a_student_that_draws_draws_as_in_forwards_that_are_all_computed(
+    bn, make, student, x, monkeypatch
+):
+    sr = make(bn=bn)
+    drawing = torch.nn.Sequential(torch.nn.Dropout(0.3), student)
+    plain = copy.deepcopy(drawing)
+    torch.manual_seed(0)
+    ours, n_forwards = _step(sr, drawing, x)
+    assert n_forwards == {"reference": 2 * 4 + 6, "outer": 4 + 4, "clean": 4 + 4}[bn]
+    monkeypatch.setattr(retrospection, "Repeated", Plain)
+    torch.manual_seed(0)
+    theirs, _ = _step(sr, plain, x)
+    assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+
+
+def test_all_of_a_step_is_in_float32_under_autocast(make, student, x):
+    sr, plain = make(bn="reference"), copy.deepcopy(student.train())
+    low = torch.autocast("cpu", torch.bfloat16)
+    with low, sr.step(student, x, torch_stream(0, "g")) as ours:
+        pass
+    with sr.step(plain, x, torch_stream(0, "g")) as theirs:
+        pass
+    assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+    assert all(map(torch.equal, student.buffers(), plain.buffers()))
 
 
 @pytest.mark.parametrize("kind", [torch.nn.BatchNorm1d, torch.nn.BatchNorm2d])

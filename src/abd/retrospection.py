@@ -18,6 +18,7 @@ from abd.eager import Adam
 from abd.frozen import frozen_parameters
 from abd.hypergradient import hypergradient
 from abd.losses import batch_kl, mean_kl
+from abd.repeated import Repeated
 from abd.second_order import quick_second_order
 
 WORDS = {
@@ -110,31 +111,33 @@ class SelfRetrospection:
     ) -> Iterator[list[Tensor]]:
         """Give the SR gradient to a block that makes the distillation step's forward.
 
-        With bn "reference" what follows the block are the forwards of that program's
-        log: they change nothing but the running statistics.
+        With bn "reference" the running statistics then move as by the forwards of that
+        program's log, which do nothing else; in float32, as all of self-retrospection.
         """
-        gradients, patched = self._solve(student, x, stream)
+        gradients, logged = self._solve(student, x, stream)
         yield gradients
         if self.settings.bn == "reference":
-            with torch.no_grad():
-                student(x)
-                student(patched)
+            for forward in logged:
+                forward.again()
 
     def _solve(
         self, student: nn.Module, x: Tensor, stream: torch.Generator
-    ) -> tuple[list[Tensor], Tensor]:
-        """The SR gradient, and the batch with delta on the samples that carry it.
+    ) -> tuple[list[Tensor], tuple[Repeated, Repeated]]:
+        """The SR gradient; the forwards of the batch, and of it with delta on a share.
 
         Never in bfloat16: the first delta changes the logits by less than its rounding.
         """
         s = self.settings
         wide = torch.autocast(x.device.type, enabled=False)
         with wide, running_stats(student, recorded=s.bn == "reference"):
-            delta = self.perturbation(student, x, stream)
+            clean = Repeated(student, x)
+            perturbed = clean if s.perturb == "student" else Repeated(self.teacher, x)
+            delta = self._perturbation(perturbed, stream).requires_grad_()
             n_patched = max(1, int(s.portion * len(x)))
             mask = torch.zeros(len(x), 1, 1, 1)
             mask[torch.randperm(len(x), generator=stream)[:n_patched]] = 1
-            return self._hypergradient(student, x, delta, mask.to(x.device))
+            patched = Repeated(student, x + delta * mask.to(x.device))
+            return self._hypergradient(clean, patched, delta), (clean, patched)
 
     def perturbation(
         self, student: nn.Module, x: Tensor, stream: torch.Generator
@@ -143,49 +146,44 @@ class SelfRetrospection:
 
         Adam from N(0, init_sigma**2): zero is a stationary point of the divergence.
         """
+        net = student if self.settings.perturb == "student" else self.teacher
+        return self._perturbation(Repeated(net, x), stream)
+
+    def _perturbation(self, clean: Repeated, stream: torch.Generator) -> Tensor:
         s = self.settings
-        net = student if s.perturb == "student" else self.teacher
+        net, x = clean.net, clean.x
         delta = s.init_sigma * torch.randn(x.shape[1:], generator=stream)
         delta = delta.to(x.device).requires_grad_()
         optimizer = Adam([delta], s.inner_lr)
         l2 = s.l2 if s.l2_in_synthesis else 0.0
-        clean: Tensor | None = None
+        p = clean.again()
         with frozen_parameters(net):
-            for _ in range(s.rounds):
-                # The value never changes; the reference repeats it for its BN update.
-                if clean is None or (s.bn == "reference" and net is student):
-                    with torch.no_grad():
-                        clean = net(x)
-                loss = l2 * delta.square().sum() - self._divergence(clean, net(x + delta))
+            for i in range(s.rounds):
+                if i and s.bn == "reference":
+                    p = clean.again()
+                loss = l2 * delta.square().sum() - self._divergence(p, net(x + delta))
                 (delta.grad,) = torch.autograd.grad(loss, delta)
                 optimizer.step()
         return delta.detach()
 
     def _hypergradient(
-        self, student: nn.Module, x: Tensor, delta: Tensor, mask: Tensor
-    ) -> tuple[list[Tensor], Tensor]:
+        self, clean: Repeated, patched: Repeated, delta: Tensor
+    ) -> list[Tensor]:
         s = self.settings
-        params = list(student.parameters())
-        delta = delta.requires_grad_()
-        if s.detach:
-            with torch.no_grad():
-                clean = student(x)
-        else:
-            clean = student(x)
-        patched = x + delta * mask
+        student, x = clean.net, clean.x
+        p = clean.again() if s.detach else clean()
         with running_stats(student, recorded=s.bn != "clean"):
-            outer = self._divergence(clean, student(patched))
+            outer = self._divergence(p, patched())
 
-        if s.bn == "reference":
-            with torch.no_grad():
-                clean = student(x)
+        p = clean.again() if s.bn == "reference" else p.detach()
         with quick_second_order(student):
             moved = student(x + delta)
-        inner = s.l2 * delta.square().sum() - self._divergence(clean.detach(), moved)
+        inner = s.l2 * delta.square().sum() - self._divergence(p, moved)
         (slope,) = torch.autograd.grad(inner, delta, create_graph=True)
         phi = delta - s.map_step * slope
+        params = list(student.parameters())
         gradients = hypergradient(outer, phi, delta, params, s.n_terms, s.tol)
-        return [s.weight * g for g in gradients], patched.detach()
+        return [s.weight * g for g in gradients]
 
     def _divergence(self, p_logits: Tensor, q_logits: Tensor) -> Tensor:
         tau = self.settings.tau
