@@ -10,6 +10,7 @@ from abd.config.paths import (
     decision_path,
     history_paths,
     metrics_path,
+    score_path,
     teacher_metrics_path,
     vaccine_path,
 )
@@ -37,6 +38,7 @@ def _measured(defense, looks, seed=0):
         trial = {"ratio": 0.01, "cut": -1.0}
         found = {"found": False, "trial": None, "threshold": 0.02, "trials": [trial]}
         write_json(Path(vaccine_path(cell)), found)
+        write_json(Path(score_path(cell)), {"auc": 0.5})
         decision = {"rule": "data_free", "found": False, "outcome": "sr", "drop": None}
         nothing = {"acc_plain": None, "acc_vaccinated": None, "n_labelled": None}
         write_json(Path(decision_path(cell)), {**decision, **nothing})

@@ -233,7 +233,11 @@ def test_decisions_are_read(results):
         }
         write_json(Path(vaccine_path(cell)), verdict)
     (first, *_) = read = measured(cells)
-    assert first.record("x", None)["decision"] == KEPT
+    record = first.record("x", None)
+    assert record["decision"] == KEPT
+    assert record["vaccine"] == {
+        "found": True, "trial": 0, "threshold": 0.02, "ratios": [0.03], "auc": 0.75
+    }  # fmt: skip
     assert make_table([first]).rows[0].vaccine == (
         "found in draw 1 (tail 3.0 %); costs 7.0 points of Acc: kept"
     )

@@ -22,14 +22,14 @@ import yaml
 
 from abd.config import Plan, load_params, load_plan
 from abd.config.cells import expand
-from abd.config.paths import benchmark_path, score_path, vaccine_path
+from abd.config.paths import benchmark_path
 from abd.config.sections import merge
 from abd.config.stage_jobs import stage_jobs
 from abd.provenance.usage import job_seconds
 from abd.report.summary import write_summary
 from abd.stages.foreground import run_in_foreground
 from abd.storage.commit import described_commit
-from abd.storage.files import read_json, write_json
+from abd.storage.files import write_json
 
 KEPT = Path("reports/evidence")
 SETTINGS = KEPT / "params.yaml"
@@ -97,7 +97,6 @@ def keep(part: str, page: Path, settings: dict[str, object], folder: Path) -> No
     plan = load_plan(merged)
     record = {"made": made(plan.top.numerics.device), "seconds": seconds(plan, part)}
     write_json(folder / "made.json", record)
-    write_json(folder / "searches.json", searches(plan, part))
     print(f"written: {folder}")
 
 
@@ -124,25 +123,6 @@ def made(device: str) -> dict[str, object]:
         "cores": os.cpu_count(),
         "device": device if device == "cpu" else torch.cuda.get_device_name(device),
     }
-
-
-def searches(plan: Plan, part: str) -> dict[str, dict[str, object]]:
-    """Of each search of a part its tails and the score's AUC, by its path."""
-    found: dict[str, dict[str, object]] = {}
-    for cell in expand(plan.top.experiments[part]):
-        if cell.defense != "abd":
-            continue
-        vaccine, score = (
-            read_json(Path(vaccine_path(cell))),
-            read_json(Path(score_path(cell))),
-        )
-        found[cell.student_key] = {
-            "found": vaccine["found"],
-            "trial": vaccine["trial"],
-            "ratios": [trial["ratio"] for trial in vaccine["trials"]],
-            "auc": score["auc"],
-        }
-    return found
 
 
 def seconds(plan: Plan, part: str) -> dict[str, float]:

@@ -35,6 +35,7 @@ def test_everything_is_made_once(finished):
     assert records[0]["vaccine"] is None
     assert records[1]["vaccine"]["found"] is False
     assert len(records[1]["vaccine"]["ratios"]) == 2
+    assert 0 <= records[1]["vaccine"]["auc"] <= 1
 
 
 def _decision(workflow):

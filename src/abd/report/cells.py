@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +30,16 @@ from abd.storage.files import read_json
 
 @dataclass(frozen=True)
 class Vaccine:
-    """The verdict of a vaccine search: whether one was found, and the trials' ratios."""
+    """The verdict of a vaccine search, the trials' ratios, and what the score is worth.
+
+    auc: how well it tells stamped from clean test images, which no search may see.
+    """
 
     found: bool
     trial: int | None
     threshold: float
     ratios: tuple[float, ...]
+    auc: float
 
     @property
     def text(self) -> str:
@@ -163,7 +167,8 @@ def _measured(cell: Cell) -> Measured:
     teacher = read_result(Path(teacher_metrics_path(cell)), _figures)
     vaccine = decision = None
     if cell.defense == "abd":
-        vaccine = read_result(Path(vaccine_path(cell)), _vaccine)
+        auc = read_result(Path(score_path(cell)), _auc)
+        vaccine = read_result(Path(vaccine_path(cell)), partial(_vaccine, auc=auc))
         decision = read_result(Path(decision_path(cell)), _decision)
     return Measured(cell, student, teacher, vaccine, decision)
 
@@ -182,11 +187,16 @@ def _figures(path: Path) -> Figures:
     )
 
 
-def _vaccine(path: Path) -> Vaccine:
+def _auc(path: Path) -> float:
+    return float(read_json(path)["auc"])
+
+
+def _vaccine(path: Path, auc: float) -> Vaccine:
     found = read_json(path)
     return Vaccine(
         found=found["found"],
         trial=found["trial"],
         threshold=found["threshold"],
         ratios=tuple(trial["ratio"] for trial in found["trials"]),
+        auc=auc,
     )
