@@ -289,42 +289,41 @@ def test_a_checkpoint_of_another_job_is_discarded(inside, tmp_path, capfd):
     assert "working checkpoint discarded" in capfd.readouterr().err
 
 
-def test_a_mark_of_another_job_is_not_taken_for_this_ones(inside, tmp_path, capfd):
+def _fail(monkeypatch, folder, step):
+    """Run the distill job into `folder`, keeping every state, until `step`, which diverges."""
+    record = json.loads((PLAIN / "record.json").read_text())
+    warm = read_state(_inputs("distill", record)["warm"]).values["position"]
+    loss, n_calls = OodSource.loss, [0]
+
+    def diverged(source, logits, batch):
+        value = loss(source, logits, batch)
+        n_calls[0] += 1
+        return value * float("inf" if n_calls[0] == step - warm else 1)
+
+    with monkeypatch.context() as patched:
+        patched.setenv("ABD_CHECKPOINT_SECONDS", "0")
+        patched.setattr(OodSource, "loss", diverged)
+        with pytest.raises(AbdError, match="finite"):
+            _again(folder, "distill")
+
+
+def test_a_mark_of_another_job_is_not_taken_for_this_ones(
+    inside, tmp_path, monkeypatch, capfd
+):
     """The state at lambda that a stopped job kept goes with its checkpoint, or not at all."""
-    folder = tmp_path / "again"
-    work = folder / "work"
-    environment = {**os.environ, "ABD_CHECKPOINT_SECONDS": "0"}
-    with (tmp_path / "log").open("w") as file:
-        running = subprocess.Popen(
-            _command("distill", folder), stderr=file, env=environment
-        )
-        while not (work / "lambda.safetensors").exists() and running.poll() is None:
-            time.sleep(0.005)
-        running.terminate()
-        running.wait(60)
-    another = WorkingCheckpoints(work, "another")
-    another.mark("lambda", State())
+    folder, work = tmp_path / "again", tmp_path / "again" / "work"
+    _fail(monkeypatch, folder, step=_plain_config()["lambda"] + 2)
+    WorkingCheckpoints(work, "another").mark("lambda", State())
     assert _again(folder, "distill") == _made("distill")
     assert "is of other params, code or inputs" in capfd.readouterr().err
     assert not list(work.iterdir())
 
 
 def test_a_state_that_is_not_finite_is_never_kept(inside, tmp_path, monkeypatch):
-    monkeypatch.setenv("ABD_CHECKPOINT_SECONDS", "0")
     folder = tmp_path / "again"
-    loss = OodSource.loss
-
-    def poisoned(source, logits, batch):
-        value = loss(source, logits, batch)
-        n_calls[0] += 1
-        return value * float("inf" if n_calls[0] == 3 else 1)
-
-    n_calls = [0]
-    monkeypatch.setattr(OodSource, "loss", poisoned)
-    with pytest.raises(AbdError, match="finite"):
-        _again(folder, "distill")
+    _fail(monkeypatch, folder, step=7)
     kept = read_state(folder / "work" / "checkpoint.safetensors")
-    assert kept.values["position"] == 4 + 2
+    assert kept.values["position"] == 6
     assert not kept.not_finite()
     assert not (folder / "student.safetensors").exists()
 
