@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -49,7 +49,7 @@ def diagnosis(cells: Sequence[Measured]) -> Figure | None:
     from matplotlib.figure import Figure
 
     searched = [
-        (group.name, [_read(m.cell) for m in group.of("abd")])
+        (group.name, [_read(m) for m in group.of("abd")])
         for group in make_groups(cells)
         if group.of("abd")
     ]
@@ -79,18 +79,19 @@ def diagnosis(cells: Sequence[Measured]) -> Figure | None:
     return figure
 
 
-def _read(cell: Cell) -> Diagnosis:
+def _read(measured: Measured) -> Diagnosis:
+    cell = measured.cell
+    assert measured.vaccine is not None
     path, vaccine = Path(score_path(cell)), Path(vaccine_path(cell))
-    found = read_result(path, _verdict)
-    trial = found["trial"]
+    trial = read_result(path, lambda p: int(read_json(p)["trial"]))
     cached, weights = read_result(
         vaccine.with_name("scores.npz"),
         lambda p: (read_arrays(p)["scores"][trial], read_arrays(p)["weights"]),
     )
     return Diagnosis(
         cell=cell,
-        auc=found["auc"],
-        found=found["found"],
+        auc=measured.vaccine.auc,
+        found=measured.vaccine.found,
         roc=read_result(path.with_name("roc.npz"), lambda p: _arrays(p, "fpr", "tpr")),
         scores=read_result(
             path.with_name("scores.npz"), lambda p: _arrays(p, "clean", "stamped")
@@ -99,15 +100,6 @@ def _read(cell: Cell) -> Diagnosis:
         weights=weights,
         cut=read_result(vaccine, lambda p: float(read_json(p)["trials"][trial]["cut"])),
     )
-
-
-def _verdict(path: Path) -> dict[str, Any]:
-    found = read_json(path)
-    return {
-        "auc": float(found["auc"]),
-        "found": bool(found["found"]),
-        "trial": int(found["trial"]),
-    }
 
 
 def _arrays(path: Path, *names: str) -> dict[str, np.ndarray]:
