@@ -1,5 +1,6 @@
 """The loop: its records, and that it goes on as if it had never stopped."""
 
+import copy
 import dataclasses
 import random
 from itertools import islice
@@ -148,6 +149,21 @@ def test_retrospection_adds_its_gradient(make, teacher):
     list(without.run(1))
     a, b = (next(iter(d.student.parameters())).grad for d in (with_sr, without))
     assert not torch.allclose(a, b)
+
+
+@pytest.mark.parametrize("retrospection", [False, True])
+def test_parameters_out_of_reach_or_frozen_stay(retrospection, make):
+    """As in a student with a head that is not used, or a first layer that is kept."""
+    distillation = make(retrospection=retrospection)
+    student = distillation.student
+    student.register_parameter("unused", torch.nn.Parameter(torch.ones(3)))
+    student.conv.weight.requires_grad_(False)
+    before = copy.deepcopy(student)
+    distillation.optimizer.add_param_group({"params": [student.unused]})
+    list(distillation.run(2))
+    assert torch.equal(student.unused, before.unused)
+    assert torch.equal(student.conv.weight, before.conv.weight)
+    assert not torch.equal(student.linear.weight, before.linear.weight)
 
 
 def test_reference_statistics_move_in_the_programs_order(make):

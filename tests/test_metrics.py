@@ -47,3 +47,11 @@ def test_mode_is_restored(student, test_set):
     with pytest.raises(RuntimeError), eval_mode(student):
         raise RuntimeError
     assert student.training
+
+
+def test_every_layer_is_put_back_in_its_own_mode(student, test_set):
+    """Also those that their owner keeps in another than the network's."""
+    student.train().bn.eval()
+    evaluate(student, test_set)
+    assert student.conv.training
+    assert not student.bn.training

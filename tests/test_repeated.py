@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from abd.repeated import Repeated
-from abd.retrospection import running_stats
+from abd.retrospection import running_stats, tracking
+from tests.layers import doubled
 
 N_AGAIN = 4
 
@@ -96,7 +97,7 @@ def test_statistics_that_do_not_move_are_not_moved(mode, x):
     net = NETS["plain"]().train(mode != "eval")
     before = copy.deepcopy(net)
     seen = count_forwards(net)
-    with running_stats(net, recorded=False):
+    with running_stats(tracking(net), recorded=False):
         repeated = Repeated(net, x)
         assert torch.equal(repeated.again(), repeated.again())
     assert len(seen) == 1
@@ -149,12 +150,6 @@ class Split(nn.BatchNorm2d):
         return torch.cat(y.chunk(2, dim=1))
 
 
-def overridden():
-    layer = nn.BatchNorm2d(3)
-    layer.forward = lambda x: 2 * nn.BatchNorm2d.forward(layer, x)
-    return layer
-
-
 OTHERS = {
     "dropout": lambda: nn.Dropout(0.5),
     "instance norm": lambda: nn.InstanceNorm2d(3, track_running_stats=True),
@@ -182,7 +177,7 @@ def test_what_is_different_each_time_is_computed_each_time(kind, x):
 
 
 def test_a_layer_with_a_forward_of_its_own_keeps_it(x):
-    layer = overridden()
+    layer = doubled(nn.BatchNorm2d(3))
     repeated, expected = Repeated(layer, x), layer(x)
     own = vars(layer)["forward"]
     assert torch.equal(repeated.again(), expected)

@@ -3,8 +3,10 @@ import dataclasses
 
 import pytest
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from abd import retrospection
+from abd.errors import AbdError
 from abd.losses import batch_kl, mean_kl
 from abd.repeated import Repeated
 from abd.retrospection import (
@@ -12,6 +14,7 @@ from abd.retrospection import (
     RetrospectionSettings,
     SelfRetrospection,
     running_stats,
+    tracking,
 )
 from abd.seeding import torch_stream
 
@@ -47,7 +50,7 @@ def test_perturbation_raises_the_divergence(perturb, make, student, teacher, x):
     )
     start = 0.01 * torch.randn(3, 16, 16, generator=torch_stream(0, "d"))
     assert delta.shape == (3, 16, 16)
-    with torch.no_grad(), running_stats(net, recorded=False):
+    with torch.no_grad(), running_stats(tracking(net), recorded=False):
         assert mean_kl(net(x), net(x + delta)) > 10 * mean_kl(net(x), net(x + start))
 
 
@@ -67,7 +70,7 @@ def test_gradient_is_that_of_the_literal_steps(make, student, teacher, x):
     ours = sr(student, x, torch_stream(0, "g"))
 
     stream = torch_stream(0, "g")
-    with running_stats(student, recorded=False):
+    with running_stats(tracking(student), recorded=False):
         delta = sr.perturbation(student, x, stream).requires_grad_()
         q = student(x).detach()
         mask = torch.zeros(16, 1, 1, 1)
@@ -179,15 +182,44 @@ def test_a_student_that_draws_draws_as_in_forwards_that_are_all_computed(
     assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
 
 
-def test_all_of_a_step_is_in_float32_under_autocast(make, student, x):
-    sr, plain = make(bn="reference"), copy.deepcopy(student.train())
+@pytest.mark.parametrize("drawing", [False, True])
+def test_all_of_a_step_is_in_float32_under_autocast(drawing, make, student, x):
+    """Also where every forward is passed, for the student draws in it."""
+    sr = make(bn="reference")
+    if drawing:
+        student = torch.nn.Sequential(torch.nn.Dropout(0.3), student)
+    plain = copy.deepcopy(student.train())
+    torch.manual_seed(0)
     low = torch.autocast("cpu", torch.bfloat16)
     with low, sr.step(student, x, torch_stream(0, "g")) as ours:
         pass
+    torch.manual_seed(0)
     with sr.step(plain, x, torch_stream(0, "g")) as theirs:
         pass
     assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
     assert all(map(torch.equal, student.buffers(), plain.buffers()))
+
+
+@pytest.mark.parametrize("bn", WORDS["bn"])
+def test_a_layer_that_records_no_statistics_keeps_still(bn, make, student, x):
+    student.train().bn.track_running_stats = False
+    before = _buffers(student.bn)
+    make(bn=bn)(student, x, torch_stream(0, "g"))
+    assert all(torch.equal(v, before[k]) for k, v in student.bn.named_buffers())
+    assert not student.bn.track_running_stats
+
+
+def test_a_layer_that_cannot_be_differentiated_twice_is_said_in_one_line(make, student, x):
+    """Here attention that insists on a fused kernel."""
+
+    def attended(_, args):
+        with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
+            return torch.nn.functional.scaled_dot_product_attention(*3 * args)
+
+    student.train().register_forward_pre_hook(attended)
+    with pytest.raises(AbdError, match=r"differentiated twice, got .*attention") as error:
+        make()(student, x, torch_stream(0, "g"))
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("kind", [torch.nn.BatchNorm1d, torch.nn.BatchNorm2d])
@@ -195,7 +227,7 @@ def test_every_kind_of_batch_norm_is_kept_still(kind, x):
     flat = torch.nn.Flatten() if kind is torch.nn.BatchNorm1d else torch.nn.Identity()
     layer = kind(768 if kind is torch.nn.BatchNorm1d else 3)
     net = torch.nn.Sequential(flat, layer).train()
-    with running_stats(net, recorded=False):
+    with running_stats(tracking(net), recorded=False):
         net(x)
     assert layer.num_batches_tracked.item() == 0
     net(x)

@@ -11,6 +11,7 @@ from abd.bn_gradient import batch_norm
 from abd.conv_gradient import conv2d
 from abd.nets import build_net
 from abd.second_order import quick_second_order
+from tests.layers import doubled
 
 LAYOUTS = [torch.channels_last, torch.contiguous_format]
 
@@ -82,6 +83,22 @@ def test_a_network_is_left_as_it_was(stream):
     with pytest.raises(KeyboardInterrupt), quick_second_order(net):
         raise KeyboardInterrupt
     assert all("forward" not in vars(m) for m in net.modules())
+
+
+def test_a_layer_with_a_forward_of_its_own_keeps_it(stream):
+    layer, x = doubled(nn.BatchNorm2d(3)), torch.randn(4, 3, 2, 2, generator=stream)
+    own, expected = vars(layer)["forward"], layer(x)
+    with quick_second_order(layer):
+        assert torch.equal(layer(x), expected)
+    assert vars(layer)["forward"] is own
+
+
+def test_attention_can_be_differentiated_twice(stream):
+    q, v = (_double(2, 2, 4, 8, stream=stream).requires_grad_() for _ in range(2))
+    with quick_second_order(nn.Identity()):
+        assert torch.autograd.gradgradcheck(
+            lambda q, v: nn.functional.scaled_dot_product_attention(q, q, v), (q, v)
+        )
 
 
 def test_untracked_statistics_stay(stream):

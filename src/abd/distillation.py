@@ -17,6 +17,7 @@ from abd.compiling import compiled_with_gradient, with_gradient
 from abd.cuda_graph import Graphed
 from abd.diversity import effective_classes
 from abd.errors import AbdError
+from abd.gradients import add_gradients
 from abd.history import Record
 from abd.optim import OptimizerSpec
 from abd.seeding import torch_stream
@@ -122,11 +123,7 @@ class Distillation:
             stream = torch_stream(self.seed, "extra", self.position, number, repeat)
             with self.extra(self.student, batch.x, stream) as gradients:
                 loss = self._learn(batch)
-            for parameter, gradient in zip(
-                self.student.parameters(), gradients, strict=True
-            ):
-                assert parameter.grad is not None
-                parameter.grad += gradient
+            add_gradients(self.student, gradients)
         self.spec.step(self.optimizer)
         self._loss += loss
 

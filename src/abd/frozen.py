@@ -22,10 +22,11 @@ def frozen_parameters(net: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def in_eval_mode(net: nn.Module) -> Iterator[None]:
-    """Switch `net` to eval mode, and back."""
-    was_training = net.training
+    """Switch `net` to eval mode, and every layer back to its own."""
+    before = [(layer, layer.training) for layer in net.modules()]
     net.eval()
     try:
         yield
     finally:
-        net.train(was_training)
+        for layer, was_training in before:
+            layer.training = was_training

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from abd.gradients import add_gradients
 from abd.retrospection import RetrospectionSettings
 from abd.retrospection import SelfRetrospection as _Step
 from abd.seeding import torch_stream
@@ -152,24 +153,14 @@ class SelfRetrospection:
         Call it between `loss.backward()` and the optimizer's step, the student in train
         mode, in the last rounds of a distillation. Its draws are those of `step`, so that a
         loop that was stopped goes on as if it had not been. Of BatchNorm's running
-        statistics it moves what `bn` says. Raises ValueError where the student is in eval
-        mode, or has parameters that do not learn.
+        statistics it moves what `bn` says. Parameters that require no gradients get none.
+        Raises ValueError where the student is in eval mode, AbdError where a layer of it
+        cannot be differentiated twice.
         """
         if not student.training:
             raise ValueError("student: expected one in train mode; call student.train()")
-        if frozen := [
-            name for name, p in student.named_parameters() if not p.requires_grad
-        ]:
-            raise ValueError(
-                f"student: expected parameters that all require gradients, got "
-                f"{len(frozen)} that do not: {frozen[0]}, ..."
-            )
         stream = torch_stream(self._seed, "retrospection", step)
-        gradients = self._step(student, x, stream)
-        for parameter, gradient in zip(student.parameters(), gradients, strict=True):
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-            parameter.grad += gradient
+        add_gradients(student, self._step(student, x, stream))
 
 
 def _check_teacher(teacher: nn.Module) -> None:

@@ -7,15 +7,18 @@ Written once for every source; the reference's variants are settings.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from abd.eager import Adam
+from abd.errors import AbdError
 from abd.frozen import frozen_parameters
+from abd.gradients import learning
 from abd.hypergradient import hypergradient
 from abd.losses import batch_kl, mean_kl
 from abd.repeated import Repeated
@@ -26,6 +29,7 @@ WORDS = {
     "reduction": ("mean", "batch"),
     "bn": ("reference", "outer", "clean"),
 }
+ONCE = "derivative for aten::"  # so torch speaks of a layer that has a first one alone
 
 
 @dataclass(frozen=True)
@@ -70,17 +74,21 @@ class RetrospectionSettings:
             raise ValueError(f"portion: expected a share, 0 to 1, got {self.portion}")
 
 
+def tracking(net: nn.Module) -> list[_BatchNorm]:
+    """The BatchNorm layers of a network that record the statistics of their batches."""
+    return [m for m in net.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+
+
 @contextmanager
-def running_stats(net: nn.Module, *, recorded: bool) -> Iterator[None]:
-    """Let BatchNorm layers in train mode record the statistics of their batches, or not."""
-    layers = [m for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    before = [layer.track_running_stats for layer in layers]
+def running_stats(layers: Iterable[_BatchNorm], *, recorded: bool) -> Iterator[None]:
+    """Let layers in train mode record the statistics of their batches, or not."""
+    before = [(layer, layer.track_running_stats) for layer in layers]
     try:
-        for layer in layers:
+        for layer, _ in before:
             layer.track_running_stats = recorded
         yield
     finally:
-        for layer, tracked in zip(layers, before, strict=True):
+        for layer, tracked in before:
             layer.track_running_stats = tracked
 
 
@@ -97,10 +105,11 @@ class SelfRetrospection:
     def __call__(
         self, student: nn.Module, x: Tensor, stream: torch.Generator
     ) -> list[Tensor]:
-        """Return the SR gradient of every student parameter, in their order.
+        """Return the SR gradient of every student parameter that learns, in their order.
 
         The student must be in train mode; x: (B, 3, H, W).
         Only BatchNorm's running statistics change, and not with bn "clean".
+        Raises AbdError where a layer of the student cannot be differentiated twice.
         """
         gradients, _ = self._solve(student, x, stream)
         return gradients
@@ -117,8 +126,9 @@ class SelfRetrospection:
         gradients, logged = self._solve(student, x, stream)
         yield gradients
         if self.settings.bn == "reference":
-            for forward in logged:
-                forward.again()
+            with _wide(x):
+                for forward in logged:
+                    forward.again()
 
     def _solve(
         self, student: nn.Module, x: Tensor, stream: torch.Generator
@@ -128,8 +138,8 @@ class SelfRetrospection:
         Never in bfloat16: the first delta changes the logits by less than its rounding.
         """
         s = self.settings
-        wide = torch.autocast(x.device.type, enabled=False)
-        with wide, running_stats(student, recorded=s.bn == "reference"):
+        layers = tracking(student)
+        with _wide(x), running_stats(layers, recorded=s.bn == "reference"):
             clean = Repeated(student, x)
             perturbed = clean if s.perturb == "student" else Repeated(self.teacher, x)
             delta = self._perturbation(perturbed, stream).requires_grad_()
@@ -137,7 +147,8 @@ class SelfRetrospection:
             mask = torch.zeros(len(x), 1, 1, 1)
             mask[torch.randperm(len(x), generator=stream)[:n_patched]] = 1
             patched = Repeated(student, x + delta * mask.to(x.device))
-            return self._hypergradient(clean, patched, delta), (clean, patched)
+            gradients = self._hypergradient(clean, patched, delta, layers)
+            return gradients, (clean, patched)
 
     def perturbation(
         self, student: nn.Module, x: Tensor, stream: torch.Generator
@@ -167,22 +178,27 @@ class SelfRetrospection:
         return delta.detach()
 
     def _hypergradient(
-        self, clean: Repeated, patched: Repeated, delta: Tensor
+        self,
+        clean: Repeated,
+        patched: Repeated,
+        delta: Tensor,
+        layers: Sequence[_BatchNorm],
     ) -> list[Tensor]:
         s = self.settings
         student, x = clean.net, clean.x
         p = clean.again() if s.detach else clean()
-        with running_stats(student, recorded=s.bn != "clean"):
+        with running_stats(layers, recorded=s.bn != "clean"):
             outer = self._divergence(p, patched())
 
         p = clean.again() if s.bn == "reference" else p.detach()
         with quick_second_order(student):
             moved = student(x + delta)
         inner = s.l2 * delta.square().sum() - self._divergence(p, moved)
-        (slope,) = torch.autograd.grad(inner, delta, create_graph=True)
-        phi = delta - s.map_step * slope
-        params = list(student.parameters())
-        gradients = hypergradient(outer, phi, delta, params, s.n_terms, s.tol)
+        with _differentiated_twice():
+            (slope,) = torch.autograd.grad(inner, delta, create_graph=True)
+            phi = delta - s.map_step * slope
+            params = learning(student)
+            gradients = hypergradient(outer, phi, delta, params, s.n_terms, s.tol)
         return [s.weight * g for g in gradients]
 
     def _divergence(self, p_logits: Tensor, q_logits: Tensor) -> Tensor:
@@ -190,3 +206,23 @@ class SelfRetrospection:
         if self.settings.reduction == "batch":
             return tau**2 * batch_kl(p_logits, q_logits, tau)
         return mean_kl(p_logits, q_logits, tau)
+
+
+def _wide(x: Tensor) -> torch.autocast:
+    """A context without autocast to a shorter type."""
+    return torch.autocast(x.device.type, enabled=False)
+
+
+@contextmanager
+def _differentiated_twice() -> Iterator[None]:
+    """AbdError where torch knows the first derivative of a layer, and not the second."""
+    try:
+        yield
+    except RuntimeError as error:
+        said = str(error).partition("\n")[0]
+        if ONCE not in said:
+            raise
+        raise AbdError(
+            "self-retrospection: expected a student whose layers can all be differentiated "
+            f"twice, got one of which torch says: {said}"
+        ) from None
