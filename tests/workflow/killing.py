@@ -1,6 +1,6 @@
 """Jobs in processes of their own that end at a chosen moment, as by `kill -9`.
 
-A moment is a number of calls and returns, of Python's functions and of C's, from where the
+That is when they have saved their state, or a moment of less meaning. A moment is a number of calls and returns, of Python's functions and of C's, from where the
 job has loaded what it needs: killed at the same one it has done the same work, however fast
 the machine is.
 """
@@ -8,6 +8,7 @@ the machine is.
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,3 +83,33 @@ def _run(command, log, end):
     run_job(command.stage, command.config, command.code, command.inputs, command.outputs)
     sys.setprofile(None)
     print(n_moments, file=sys.stderr)
+
+
+STOPPED = """
+import os, sys
+from abd.cli import main
+from abd.storage.working import WorkingCheckpoints
+
+save, (kind, n_left) = WorkingCheckpoints.save, map(int, (sys.argv.pop(1), sys.argv.pop(1)))
+
+def save_and_stop(self, state):
+    global n_left
+    save(self, state)
+    n_left -= 1
+    if not n_left:
+        os.kill(os.getpid(), kind)
+
+WorkingCheckpoints.save = save_and_stop
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def stopped_at_a_save(arguments, kind, n_saved=1):
+    """Run a job by abd's `arguments`; it gets a signal when it has saved `n_saved` times."""
+    return subprocess.run(
+        [sys.executable, "-c", STOPPED, str(int(kind)), str(n_saved), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "ABD_CHECKPOINT_SECONDS": "0"},
+    )

@@ -1,12 +1,10 @@
 """The attacker's stages: hard images, given pictures, and what is refused."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +25,7 @@ from abd.storage.files import sha256
 from abd.training import Training
 from abd.triggers import build_trigger
 from tests.workflow.conftest import TINY, Workflow, make_workflow
+from tests.workflow.killing import stopped_at_a_save
 
 TARGET = 8
 TRIGGERS = ["blend", "cl", "sig"]
@@ -160,11 +159,11 @@ def test_a_picture_of_the_wrong_size_is_named_before_any_training(attacked, tmp_
     assert not (folder / teacher).parent.exists()
 
 
-def _command(folder):
+def _arguments(folder):
     record = json.loads(Path("results/harden/digits/record.json").read_text())
     outputs = {"hard": "hard.npz", "manifest": "manifest.json", "preview": "preview.png", "history": "history.jsonl"}  # fmt: skip
     return [
-        sys.executable, "-m", "abd", "harden", "--config", json.dumps(record["config"]),
+        "harden", "--config", json.dumps(record["config"]),
         "--code", record["code"], "--dataset", "results/fetch/digits/dataset.npz",
         *(f"--{name}={folder / file}" for name, file in outputs.items()),
     ]  # fmt: skip
@@ -173,15 +172,11 @@ def _command(folder):
 @pytest.mark.slow
 @pytest.mark.usefixtures("inside")
 def test_a_stopped_hardening_goes_on_with_the_same_bits(tmp_path):
-    folder, log = tmp_path / "again", tmp_path / "log"
-    environment = {**os.environ, "ABD_CHECKPOINT_SECONDS": "0"}
-    with log.open("w") as file:
-        running = subprocess.Popen(_command(folder), stderr=file, env=environment)
-        while "progress 2/" not in log.read_text() and running.poll() is None:
-            time.sleep(0.01)
-        running.send_signal(signal.SIGTERM)
-        assert running.wait(60) == 75, log.read_text()
-    again = subprocess.run(_command(folder), capture_output=True, text=True, check=True)
+    folder = tmp_path / "again"
+    stopped = stopped_at_a_save(_arguments(folder), signal.SIGTERM, n_saved=2)
+    assert stopped.returncode == 75, stopped.stderr
+    command = [sys.executable, "-m", "abd", *_arguments(folder)]
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "going on from the working checkpoint" in again.stderr
     made = json.loads(Path("results/harden/digits/record.json").read_text())["outputs"]
     assert {name: sha256(folder / name) for name in made} == made

@@ -1,7 +1,6 @@
 """Single stages on the results of a finished workflow: edges, monitors, kills."""
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -23,8 +22,10 @@ from abd.state import State
 from abd.storage.checkpoints import read_state, read_tensors
 from abd.storage.files import sha256
 from abd.storage.working import WorkingCheckpoints
+from tests.workflow.killing import stopped_at_a_save
 from tests.workflow.test_demo import KEY, TOTAL
 
+ABD = (sys.executable, "-m", "abd")
 PLAIN = Path(f"results/distill/{KEY}/plain")
 SR = Path(f"results/retrospect/{KEY}/abd")
 TEST = Path("results/poison/digits/badnet_sq/test.npz")
@@ -183,14 +184,14 @@ class TestRefusals:
             _again(tmp_path / "again", "distill", teacher_net="wrn-16-1")
 
 
-def _command(stage, folder):
+def _arguments(stage, folder):
     record = json.loads((STAGES[stage] / "record.json").read_text())
     options = {
         **_inputs(stage, record),
         **{k: folder / v for k, v in OUTPUTS[stage].items()},
     }
     return [
-        sys.executable, "-m", "abd", stage, "--config", json.dumps(record["config"]),
+        stage, "--config", json.dumps(record["config"]),
         "--code", record["code"], *(f"--{k}={v}" for k, v in options.items()),
     ]  # fmt: skip
 
@@ -206,20 +207,14 @@ def _command(stage, folder):
     ],
 )
 def test_a_stopped_stage_goes_on_with_the_same_bits(stage, kind, status, tmp_path):
-    folder, log = tmp_path / "again", tmp_path / "log"
-    environment = {**os.environ, "ABD_CHECKPOINT_SECONDS": "0"}
-    with log.open("w") as file:
-        running = subprocess.Popen(_command(stage, folder), stderr=file, env=environment)
-        checkpoint = folder / "work" / "checkpoint.safetensors"
-        while not checkpoint.exists() and running.poll() is None:
-            time.sleep(0.005)
-        running.send_signal(kind)
-        assert running.wait(60) == status, log.read_text()
+    folder = tmp_path / "again"
+    stopped = stopped_at_a_save(_arguments(stage, folder), kind)
+    assert stopped.returncode == status, stopped.stderr
     assert not list(folder.glob("*.safetensors"))
     if kind != signal.SIGKILL:
-        assert f"stopped by {kind.name}" in log.read_text()
+        assert f"stopped by {kind.name}" in stopped.stderr
     again = subprocess.run(
-        _command(stage, folder), capture_output=True, text=True, check=True
+        [*ABD, *_arguments(stage, folder)], capture_output=True, text=True, check=True
     )
     assert "going on from the working checkpoint" in again.stderr
     assert {p.name: sha256(p) for p in folder.iterdir() if p.name in _made(stage)} == _made(
@@ -231,21 +226,13 @@ def test_a_stopped_stage_goes_on_with_the_same_bits(stage, kind, status, tmp_pat
 @pytest.mark.parametrize("stage", ["teacher", "distill"])
 def test_where_a_checkpoint_is_torn_the_one_before_serves(stage, tmp_path):
     folder, work = tmp_path / "again", tmp_path / "again" / "work"
-    environment = {**os.environ, "ABD_CHECKPOINT_SECONDS": "0"}
-    with (tmp_path / "log").open("w") as file:
-        running = subprocess.Popen(_command(stage, folder), stderr=file, env=environment)
-        while not (work / "checkpoint-before.safetensors").exists():
-            assert running.poll() is None
-            time.sleep(0.005)
-        running.kill()
-        running.wait(60)
-    latest, before = (work / f"checkpoint{x}.safetensors" for x in ("", "-before"))
-    if not latest.exists():  # killed between two renames
-        latest.write_bytes(before.read_bytes())
+    killed = stopped_at_a_save(_arguments(stage, folder), signal.SIGKILL, n_saved=2)
+    assert killed.returncode == -9, killed.stderr
+    latest = work / "checkpoint.safetensors"
     data = latest.read_bytes()
     latest.write_bytes(data[: len(data) // 2])
     again = subprocess.run(
-        _command(stage, folder), capture_output=True, text=True, check=True
+        [*ABD, *_arguments(stage, folder)], capture_output=True, text=True, check=True
     )
     (line,) = [said for said in again.stderr.splitlines() if "discarded" in said]
     assert "checkpoint.safetensors" in line
@@ -267,7 +254,7 @@ sys.exit(main(sys.argv[1:]))
 
 @pytest.mark.usefixtures("inside")
 def test_too_little_memory_is_said_in_one_line(tmp_path):
-    arguments = _command("distill", tmp_path / "again")[3:]
+    arguments = _arguments("distill", tmp_path / "again")
     done = subprocess.run(
         [sys.executable, "-c", LIMITED, *arguments],
         capture_output=True,
@@ -344,7 +331,8 @@ def test_a_second_process_takes_what_the_first_makes(tmp_path):
 
     def start(log):
         with log.open("w") as file:
-            processes.append(subprocess.Popen(_command("distill", folder), stderr=file))
+            command = [*ABD, *_arguments("distill", folder)]
+            processes.append(subprocess.Popen(command, stderr=file))
 
     def until(there):
         end = time.monotonic() + 120

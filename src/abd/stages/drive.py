@@ -10,7 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from abd.errors import AbdError, Interrupted
@@ -202,10 +202,12 @@ class Driver:
 def _asked_interval() -> float | None:
     """The seconds that the environment asks for; AbdError where they are none."""
     given = os.environ.get(INTERVAL)
-    try:
-        return None if given is None else float(given)
-    except ValueError:
-        raise AbdError(f"{INTERVAL}: expected seconds, got {given!r}") from None
+    if given is None:
+        return None
+    with suppress(ValueError):
+        if (seconds := float(given)) >= 0:  # NaN is not
+            return seconds
+    raise AbdError(f"{INTERVAL}: expected seconds, got {given!r}")
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import ctypes
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 ALL = 2**31 - 1
+MOST = 32 * 2**20  # what older glibc takes at most: half of an arena
 
 
 def keep_freed_memory() -> None:
@@ -15,6 +16,6 @@ def keep_freed_memory() -> None:
     clears new pages for the next tensor: a tenth of a training step on a CPU.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(M_MMAP_THRESHOLD, ALL)
+    # The second alone would be worse than neither: the first no longer adapts itself then.
+    if mallopt is not None and any(mallopt(M_MMAP_THRESHOLD, n) for n in (ALL, MOST)):
         mallopt(M_TRIM_THRESHOLD, ALL)

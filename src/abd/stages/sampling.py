@@ -18,6 +18,8 @@ from pathlib import Path
 import psutil
 
 SECONDS = 10.0
+# The system counts a process's time in steps of 10 ms: over less the share means nothing.
+SECONDS_OF_A_SHARE = 0.1
 MB = 2**20
 
 
@@ -44,11 +46,12 @@ class _Sampler(threading.Thread):
         self.path, self.key = path, key
         self.finished = threading.Event()
         self.process = psutil.Process()
+        self._shared = 0.0
 
     def run(self) -> None:
         try:
             self._begin()
-            self.process.cpu_percent()  # counts from here on
+            self._share()  # counts from here on
             while not self.finished.wait(_interval()):
                 self._sample()
             self._sample()
@@ -67,12 +70,20 @@ class _Sampler(threading.Thread):
     def _sample(self) -> None:
         sample = {
             "time": int(1000 * time.time()),
-            "cpu_utilization_percentage": self.process.cpu_percent(),
+            **self._share(),
             "memory_megabytes": round(self.process.memory_info().rss / MB, 1),
             **_gpu(),
         }
         with self.path.open("a") as file:
             file.write(json.dumps(sample) + "\n")
+
+    def _share(self) -> dict[str, float]:
+        """What the process took of a processor since the last; nothing after a moment."""
+        now = time.monotonic()
+        if now - self._shared < SECONDS_OF_A_SHARE:
+            return {}
+        self._shared = now
+        return {"cpu_utilization_percentage": self.process.cpu_percent()}
 
 
 def _gpu() -> dict[str, float]:
