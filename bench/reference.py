@@ -1,8 +1,8 @@
 """A plain re-statement of the reference program's ZSKT, the peer of ours.
 
 Everything is computed anew in each of its steps: the generator's images, the teacher's
-answers, gradients into the generator and the teacher (method section 5.2, the notes on
-the ABD program).
+answers, the gradients of the generator, and in the generator's step those of the teacher's
+weights, which nobody takes (method sections 5.2 and 10.2).
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ class ReferenceZskt:
         vaccine: ShuffledTeacher | None = None,
         alpha: float = 0.1,
     ) -> None:
-        self.teacher, self.student, self.generator = teacher, student, generator
+        self.teacher = copy.deepcopy(teacher).requires_grad_()
+        self.student, self.generator = student, generator
         self.noise, self.student_steps = noise, student_steps
         self.vaccine, self.alpha = vaccine, alpha
         self.opt_g = torch.optim.Adam(generator.parameters(), lr_generator)
@@ -122,7 +123,8 @@ class ReferenceZskt:
 
     def _student_step(self, z: Tensor) -> Tensor:
         x = self.generator(z)
-        logits, taps = tapped(self.teacher, x, self.names)
+        with torch.no_grad():
+            logits, taps = tapped(self.teacher, x, self.names)
         answers, own = tapped(self.student, x, self.names)
         loss = mean_kl(logits, answers)
         for a, b in zip(own, taps, strict=True):
