@@ -9,7 +9,9 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from abd.config import load_params
+from abd.config import load_plan
+from abd.config.lengths import lengths
+from abd.config.sources.cmi import CmiSettings
 from abd.distillation import Distillation
 from abd.pixels import Normalization
 from abd.sources.base import Context
@@ -21,7 +23,6 @@ from bench.zskt import SIZE, distillation, prepared, student, teacher_net
 
 N_SAVES = 5
 MIB = 2**20
-SCHEDULE = ("epochs", "log_every", "eval_every")  # of the section, not the source's own
 
 
 def checkpoint() -> Figure:
@@ -30,14 +31,15 @@ def checkpoint() -> Figure:
     Its pool and its bank are full, and a synthesis is under way.
     """
     teacher = prepared("float32")
-    section = load_params(Path("params.yaml"))["distill"]["cmi"]
-    settings = {name: value for name, value in section.items() if name not in SCHEDULE}
-    n_images = section["epochs"] * section["synthesis"]["images"]
+    study = load_plan(Path("params.yaml")).settings["cifar10"]
+    own = study.distill.of("cmi")
+    assert isinstance(own, CmiSettings)
+    n_images = own.epochs * own.synthesis.images
     context = Context(
         teacher_net(), Normalization((0.5,) * 3, (0.25,) * 3), torch.device("cpu"),
-        size=SIZE, n_classes=10, seed=0, rounds=section["epochs"] * section["kd_steps"],
+        size=SIZE, n_classes=10, seed=0, rounds=lengths(study, "cmi").total,
     )  # fmt: skip
-    source = CmiSource(context, {}, **settings)
+    source = CmiSource(context, {}, **own.arguments())
     source.pixels = torch.zeros(n_images, 3, SIZE, SIZE, dtype=torch.uint8)
     source.bank.add(torch.ones(source.bank.capacity, *source.bank.pairs.shape[1:]))
     cmi = Distillation(student(), source, seed=0, log_every=1)

@@ -3,33 +3,30 @@
 Its parts are the experiments of `reports/evidence/params.yaml`; ON=cpu lays `cpu.yaml` of
 that folder over it. Of each its folder below `reports/evidence/` keeps the table, the
 record of every model, the figures, the seconds of every job, and where and from which
-commit it was run. `make evidence OPTIONS="..."` hands options to Snakemake.
+commit they were run. `make evidence OPTIONS="..."` hands options to Snakemake.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import re
 import shutil
 import sys
-from importlib.metadata import version
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import torch
 import yaml
 
 from abd.config import Plan, load_params, load_plan
 from abd.config.cells import expand
 from abd.config.paths import benchmark_path
 from abd.config.sections import merge
-from abd.config.stage_jobs import stage_jobs
+from abd.config.stage_jobs import StageJob, stage_jobs
 from abd.provenance.usage import job_seconds
 from abd.report.summary import write_summary
 from abd.stages.foreground import run_in_foreground
-from abd.storage.commit import described_commit
 from abd.storage.files import write_json
+from abd.storage.records import records_beside
 
 KEPT = Path("reports/evidence")
 SETTINGS = KEPT / "params.yaml"
@@ -92,11 +89,13 @@ def keep(part: str, page: Path, settings: dict[str, object], folder: Path) -> No
         figure = Path("reports/figures", part, name)
         if figure.exists():
             shutil.copyfile(figure, folder / name)
+        else:  # one of an earlier run is none of this
+            (folder / name).unlink(missing_ok=True)
     text = shown_there(page.read_text(encoding="utf-8"), folder)
     (folder / "table.md").write_text(text, encoding="utf-8")
     plan = load_plan(merged)
-    record = {"made": made(plan.top.numerics.device), "seconds": seconds(plan, part)}
-    write_json(folder / "made.json", record)
+    jobs = list(jobs_of(plan, part))
+    write_json(folder / "made.json", {"made": made(jobs), "seconds": seconds(jobs)})
     print(f"written: {folder}")
 
 
@@ -112,27 +111,34 @@ def shown_there(page: str, folder: Path) -> str:
     return IMAGE.sub(lambda image: f"]({Path(image[1]).name})", heading.join([head, *kept]))
 
 
-def made(device: str) -> dict[str, object]:
-    """The commit, the versions and the machine; ABD_COMMIT names it outside of Git."""
-    packages = {name: version(name) for name in ("torch", "torchvision", "numpy")}
+def jobs_of(plan: Plan, part: str) -> Iterator[StageJob]:
+    """The jobs of an experiment's teachers and students."""
+    for cell in expand(plan.top.experiments[part]):
+        for job in stage_jobs(cell):
+            if "teacher" in job.wildcards:
+                yield job
+
+
+def made(jobs: Iterable[StageJob]) -> dict[str, object]:
+    """Commit, versions and device by the jobs' records; all of them, where they differ."""
+    seen: dict[str, set[str | None]] = {}
+    for record in records_beside([Path(job.files[0]) for job in jobs]):
+        facts = {"commit": record["planned"]["commit"], "device": record["device"]}
+        for name, value in {**facts, **record["versions"]}.items():
+            seen.setdefault(name, set()).add(value)
     return {
-        "commit": os.environ.get("ABD_COMMIT") or described_commit(),
-        "python": platform.python_version(),
-        **packages,
-        "machine": platform.machine(),
-        "cores": os.cpu_count(),
-        "device": device if device == "cpu" else torch.cuda.get_device_name(device),
+        name: values.pop() if len(values) == 1 else sorted(values, key=str)
+        for name, values in sorted(seen.items())
     }
 
 
-def seconds(plan: Plan, part: str) -> dict[str, float]:
-    """What each job of an experiment's teachers and students took, by its path."""
+def seconds(jobs: Iterable[StageJob]) -> dict[str, float]:
+    """What each job took, by its path."""
     took = {}
-    for cell in expand(plan.top.experiments[part]):
-        for job in stage_jobs(cell):
-            path = Path(benchmark_path(job.files[0]))
-            if "teacher" in job.wildcards and path.is_file():
-                took[job.folder.removeprefix("results/")] = job_seconds(path)
+    for job in jobs:
+        path = Path(benchmark_path(job.files[0]))
+        if path.is_file():
+            took[job.folder.removeprefix("results/")] = job_seconds(path)
     return dict(sorted(took.items()))
 
 

@@ -42,10 +42,39 @@ def test_keeps_table_records_figures_and_seconds(settled):
     assert {record["defense"] for record in records} >= {"none", "abd"}
     assert (kept / "curves.png").read_bytes()[:4] == b"\x89PNG"
     made = json.loads((kept / "made.json").read_text())
-    assert made["made"]["torch"]
+    record = _record(settled)
+    assert made["made"]["torch"] == record["versions"]["torch"]
+    assert made["made"]["device"] == record["device"]
     jobs = made["seconds"]
     assert jobs["teacher/digits/badnet_sq/wrn-10-1-t0"] > 0
     assert not any("elsewhere" in job for job in jobs), "it is no part of the experiment"
+
+
+def _record(workflow):
+    path = "results/teacher/digits/badnet_sq/wrn-10-1-t0/record.json"
+    return json.loads((workflow.folder / path).read_text())
+
+
+def test_says_of_results_that_were_there_from_which_commit_they_are(settled):
+    """And not which one is checked out when they are kept."""
+    environment = {"ABD_COMMIT": "another"}
+    settled.run(*COMMAND, "part", **environment)
+    kept = settled.folder / "reports/evidence/part"
+    made = json.loads((kept / "made.json").read_text())["made"]
+    assert made["commit"] == _record(settled)["planned"]["commit"] != "another"
+
+
+def test_a_figure_of_an_earlier_run_does_not_stay(settled):
+    kept = settled.folder / "reports/evidence/part"
+    kept.mkdir()
+    for figure in ("curves.png", "diagnosis.png"):
+        (kept / figure).write_bytes(b"old")
+    part = {"title": "As finished", "grids": [{**GRID, "defenses": ["none"]}]}
+    settings = kept.with_name("params.yaml")
+    settings.write_text(yaml.safe_dump({"experiments": {"part": part}}))
+    settled.run(*COMMAND, "part")
+    assert (kept / "curves.png").read_bytes() != b"old"
+    assert not (kept / "diagnosis.png").exists(), "no vaccine is searched for"
 
 
 def test_what_ran_elsewhere_has_a_folder_of_its_own(settled):

@@ -18,11 +18,10 @@ from torch import nn
 from abd.cuda_graph import N_EAGER
 from abd.distillation import Distillation
 from abd.nets import build_net
-from abd.nets.folding import folded
 from abd.retrospection import RetrospectionSettings, SelfRetrospection
 from abd.seeding import numpy_stream, torch_stream
 from abd.shuffling import ShuffledTeacher
-from abd.stages.distilling import draw, make_source, new_student
+from abd.stages.distilling import draw, folded_for, make_source, new_student
 from abd.stages.job import Given, Job
 from abd.stages.load import compiled, graphed, place, use_numerics
 from abd.stages.vaccine import BATCH
@@ -59,7 +58,7 @@ def measure(
     images = config["images"]
     net = build_net(config["teacher_net"], images["n_classes"], torch_stream(0, "estimate"))
     net = place(net, device).eval().requires_grad_(False)
-    teacher = folded(net)
+    teacher = folded_for(config["source"], net)
     with TemporaryDirectory() as folder:
         pool = Path(folder, "pool.npz")
         shape = (max(n_pool, 1), images["size"], images["size"], 3)
@@ -72,12 +71,12 @@ def measure(
             "as_code": compiled(numerics, device),
         }
         n_skipped = N_EAGER + 1 if quick["as_graph"] else int(quick["as_code"])
-        guard = ShuffledTeacher(net, draw(job, net, 0))
+        guard = ShuffledTeacher(teacher, draw(job, teacher, 0))
         plain, guarded = (
-            rounds_of(_rounds(job, net, device, vaccine, **quick), n_kinds, n_skipped)
+            rounds_of(_rounds(job, teacher, device, vaccine, **quick), n_kinds, n_skipped)
             for vaccine in (None, guard)
         )
-        retrospected = rounds_of(_rounds(job, net, device, extra=step.step), n_kinds)
+        retrospected = rounds_of(_rounds(job, teacher, device, extra=step.step), n_kinds)
         return Seconds(plain, guarded, retrospected, _search(job, teacher, device))
 
 

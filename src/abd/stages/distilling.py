@@ -24,8 +24,11 @@ def load_teacher(job: Job, device: torch.device) -> nn.Module:
     config = job.config
     net = build_net(config["teacher_net"], config["images"]["n_classes"])
     read_net(job.inputs["teacher"], net)
-    net = place(net, device).eval().requires_grad_(False)
-    source = config.get("source")
+    return folded_for(config.get("source"), place(net, device).eval().requires_grad_(False))
+
+
+def folded_for(source: str | None, net: nn.Module) -> nn.Module:
+    """A frozen teacher with its BatchNorms folded away, unless the source reads them."""
     if source is not None and settings_class(source).reads_batch_norm:
         return net
     return folded(net)
