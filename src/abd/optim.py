@@ -54,7 +54,7 @@ class OptimizerSpec:
         raise ValueError(f"optimizer: expected adam or sgd, got {self.kind!r}")
 
     def restarted(self, lr: Schedule) -> OptimizerSpec:
-        """The same kind of optimizer on another schedule, unclipped (section 7.2)."""
+        """The same kind of optimizer on another schedule, unclipped (sections 7.2, 7.5)."""
         return replace(self, lr=lr, clip_norm=None)
 
     def step(self, optimizer: Optimizer) -> None:
