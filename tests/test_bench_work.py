@@ -15,7 +15,7 @@ def _mmac(cycle):
     with FlopCounterMode(display=False) as counter:
         cycle()
     counted = counter.get_flop_counts()["Global"]
-    # As a product that a convolution is made of, which is counted itself.
+    # The kernels of the doublings, which are made once a forward, however many its images.
     counted.pop(torch.ops.aten.bmm, None)
     return sum(counted.values()) / 2 / 1e6 / N_IMAGES
 

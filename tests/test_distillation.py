@@ -151,10 +151,14 @@ def test_retrospection_adds_its_gradient(make, teacher):
     assert not torch.allclose(a, b)
 
 
+@pytest.mark.parametrize("name", ["ood", "clean"])
 @pytest.mark.parametrize("retrospection", [False, True])
-def test_parameters_out_of_reach_or_frozen_stay(retrospection, make):
-    """As in a student with a head that is not used, or a first layer that is kept."""
-    distillation = make(retrospection=retrospection)
+def test_parameters_out_of_reach_or_frozen_stay(retrospection, name, make):
+    """As in a student with a head that is not used, or a first layer that is kept.
+
+    Also under weight decay, which that of clean images has.
+    """
+    distillation = make(name, retrospection=retrospection)
     student = distillation.student
     student.register_parameter("unused", torch.nn.Parameter(torch.ones(3)))
     student.conv.weight.requires_grad_(False)

@@ -52,6 +52,35 @@ class Broken(Failing):
         return State({"w": torch.tensor(float("nan"))}, {})
 
 
+class Counting(Failing):
+    """Steps that count, the second with a signal."""
+
+    def run(self, stop):
+        while self.position < stop:
+            self.position += 1
+            if self.position == 2:
+                os.kill(os.getpid(), self.signals[0])
+            yield None
+
+    def state(self):
+        return State({}, {"position": self.position})
+
+    def load(self, state):
+        self.position = state.values["position"]
+
+
+def test_a_signal_between_two_saves_saves(tmp_path, monkeypatch):
+    monkeypatch.delenv("ABD_CHECKPOINT_SECONDS", raising=False)
+    job = Job("distill", {}, {}, {"student": tmp_path / "student"}, "key")
+    with pytest.raises(
+        Interrupted, match="stopped by SIGUSR1 at 2/5; start again to go on"
+    ):
+        drive.Driver(job, Counting(signal.SIGUSR1), 5).until(5)
+    again = Counting()
+    drive.Driver(job, again, 5)
+    assert again.position == 2
+
+
 def test_a_step_that_fails_after_a_signal_is_a_stop(tmp_path):
     job = Job("distill", {}, {}, {"student": tmp_path / "student"}, "key")
     with pytest.raises(

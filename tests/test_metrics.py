@@ -49,6 +49,15 @@ def test_mode_is_restored(student, test_set):
     assert student.training
 
 
+def test_a_network_is_told_of_its_mode(test_set):
+    """As those want it that merge weights for evaluation, and part them again."""
+    net = Brightness()
+    told = []
+    net.train = lambda mode=True: told.append(mode)
+    evaluate(net, test_set)
+    assert told[-2:] == [False, True]
+
+
 def test_every_layer_is_put_back_in_its_own_mode(student, test_set):
     """Also those that their owner keeps in another than the network's."""
     student.train().bn.eval()

@@ -137,6 +137,12 @@ def test_a_student_in_eval_mode_is_refused(teacher, student, x):
         SelfRetrospection(teacher).add_gradients(student.eval(), x, step=0)
 
 
+def test_a_student_without_anything_to_learn_is_refused(teacher, student, x):
+    student.train().requires_grad_(False)
+    with pytest.raises(ValueError, match="student: expected parameters"):
+        SelfRetrospection(teacher).add_gradients(student, x, step=0)
+
+
 def test_parameters_that_do_not_learn_are_left_alone(teacher, student, x):
     """And the others get what they would get beside them."""
     whole = copy.deepcopy(student).train()

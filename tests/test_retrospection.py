@@ -222,6 +222,26 @@ def test_a_layer_that_cannot_be_differentiated_twice_is_said_in_one_line(make, s
     assert "\n" not in str(error.value)
 
 
+class Once(torch.autograd.Function):
+    """A custom function as most are: its second derivative is none of torch's."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return 2 * x
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, gradient):
+        return 2 * gradient
+
+
+def test_a_layer_that_is_marked_once_differentiable_is_refused(make, student, x):
+    """Torch would take a part of the hypergradient for zero without a word."""
+    student.train().register_forward_hook(lambda *given: Once.apply(given[-1]))
+    with pytest.raises(AbdError, match="got one that is marked once_differentiable"):
+        make()(student, x, torch_stream(0, "g"))
+
+
 @pytest.mark.parametrize("kind", [torch.nn.BatchNorm1d, torch.nn.BatchNorm2d])
 def test_every_kind_of_batch_norm_is_kept_still(kind, x):
     flat = torch.nn.Flatten() if kind is torch.nn.BatchNorm1d else torch.nn.Identity()

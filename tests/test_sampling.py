@@ -31,8 +31,8 @@ def test_samples_come_in_between(tmp_path, monkeypatch):
     assert times == sorted(times)
 
 
-def test_the_share_of_a_processor_is_one(tmp_path, monkeypatch):
-    """Also where the end follows a sample at once; over a moment there is none."""
+def test_a_share_of_a_processor_is_never_of_a_moment(tmp_path, monkeypatch):
+    """As where the end follows a sample at once."""
     monkeypatch.setenv("ABD_SAMPLE_SECONDS", "0.15")
     for i in range(3):
         path = tmp_path / f"{i}.system.jsonl"

@@ -25,7 +25,7 @@ from abd.sources.base import Batch, GraphSource, Source, check_different
 from abd.state import State
 
 ExtraGradient = Callable[
-    [nn.Module, Tensor, torch.Generator], AbstractContextManager[list[Tensor]]
+    [nn.Module, Tensor, torch.Generator], AbstractContextManager[list[Tensor | None]]
 ]
 
 

@@ -28,5 +28,6 @@ def in_eval_mode(net: nn.Module) -> Iterator[None]:
     try:
         yield
     finally:
+        net.train(before[0][1])  # a network may do more than to set flags
         for layer, was_training in before:
             layer.training = was_training

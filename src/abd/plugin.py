@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from abd.gradients import add_gradients
+from abd.gradients import add_gradients, learning
 from abd.retrospection import RetrospectionSettings
 from abd.retrospection import SelfRetrospection as _Step
 from abd.seeding import torch_stream
@@ -154,11 +154,15 @@ class SelfRetrospection:
         mode, in the last rounds of a distillation. Its draws are those of `step`, so that a
         loop that was stopped goes on as if it had not been. Of BatchNorm's running
         statistics it moves what `bn` says. Parameters that require no gradients get none.
-        Raises ValueError where the student is in eval mode, AbdError where a layer of it
-        cannot be differentiated twice.
+        Raises ValueError where the student is in eval mode or has none that do, AbdError
+        where a layer of it cannot be differentiated twice.
         """
         if not student.training:
             raise ValueError("student: expected one in train mode; call student.train()")
+        if not learning(student):
+            raise ValueError(
+                "student: expected parameters that require gradients, got none"
+            )
         stream = torch_stream(self._seed, "retrospection", step)
         add_gradients(student, self._step(student, x, stream))
 

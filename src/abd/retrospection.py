@@ -16,20 +16,22 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from abd.eager import Adam
-from abd.errors import AbdError
 from abd.frozen import frozen_parameters
 from abd.gradients import learning
 from abd.hypergradient import hypergradient
 from abd.losses import batch_kl, mean_kl
 from abd.repeated import Repeated
-from abd.second_order import quick_second_order
+from abd.second_order import (
+    gradient_with_graph,
+    quick_second_order,
+    second_order_checked,
+)
 
 WORDS = {
     "perturb": ("student", "teacher"),
     "reduction": ("mean", "batch"),
     "bn": ("reference", "outer", "clean"),
 }
-ONCE = "derivative for aten::"  # so torch speaks of a layer that has a first one alone
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,10 @@ class SelfRetrospection:
 
     def __call__(
         self, student: nn.Module, x: Tensor, stream: torch.Generator
-    ) -> list[Tensor]:
+    ) -> list[Tensor | None]:
         """Return the SR gradient of every student parameter that learns, in their order.
+
+        None where it has none, which is out of the loss's reach.
 
         The student must be in train mode; x: (B, 3, H, W).
         Only BatchNorm's running statistics change, and not with bn "clean".
@@ -117,7 +121,7 @@ class SelfRetrospection:
     @contextmanager
     def step(
         self, student: nn.Module, x: Tensor, stream: torch.Generator
-    ) -> Iterator[list[Tensor]]:
+    ) -> Iterator[list[Tensor | None]]:
         """Give the SR gradient to a block that makes the distillation step's forward.
 
         With bn "reference" the running statistics then move as by the forwards of that
@@ -132,7 +136,7 @@ class SelfRetrospection:
 
     def _solve(
         self, student: nn.Module, x: Tensor, stream: torch.Generator
-    ) -> tuple[list[Tensor], tuple[Repeated, Repeated]]:
+    ) -> tuple[list[Tensor | None], tuple[Repeated, Repeated]]:
         """The SR gradient; the forwards of the batch, and of it with delta on a share.
 
         Never in bfloat16: the first delta changes the logits by less than its rounding.
@@ -183,7 +187,7 @@ class SelfRetrospection:
         patched: Repeated,
         delta: Tensor,
         layers: Sequence[_BatchNorm],
-    ) -> list[Tensor]:
+    ) -> list[Tensor | None]:
         s = self.settings
         student, x = clean.net, clean.x
         p = clean.again() if s.detach else clean()
@@ -194,12 +198,12 @@ class SelfRetrospection:
         with quick_second_order(student):
             moved = student(x + delta)
         inner = s.l2 * delta.square().sum() - self._divergence(p, moved)
-        with _differentiated_twice():
-            (slope,) = torch.autograd.grad(inner, delta, create_graph=True)
+        with second_order_checked():
+            slope = gradient_with_graph(inner, delta)
             phi = delta - s.map_step * slope
             params = learning(student)
             gradients = hypergradient(outer, phi, delta, params, s.n_terms, s.tol)
-        return [s.weight * g for g in gradients]
+        return [None if g is None else s.weight * g for g in gradients]
 
     def _divergence(self, p_logits: Tensor, q_logits: Tensor) -> Tensor:
         tau = self.settings.tau
@@ -211,18 +215,3 @@ class SelfRetrospection:
 def _wide(x: Tensor) -> torch.autocast:
     """A context without autocast to a shorter type."""
     return torch.autocast(x.device.type, enabled=False)
-
-
-@contextmanager
-def _differentiated_twice() -> Iterator[None]:
-    """AbdError where torch knows the first derivative of a layer, and not the second."""
-    try:
-        yield
-    except RuntimeError as error:
-        said = str(error).partition("\n")[0]
-        if ONCE not in said:
-            raise
-        raise AbdError(
-            "self-retrospection: expected a student whose layers can all be differentiated "
-            f"twice, got one of which torch says: {said}"
-        ) from None

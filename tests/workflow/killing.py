@@ -1,8 +1,8 @@
 """Jobs in processes of their own that end at a chosen moment, as by `kill -9`.
 
-That is when they have saved their state, or a moment of less meaning. A moment is a number of calls and returns, of Python's functions and of C's, from where the
-job has loaded what it needs: killed at the same one it has done the same work, however fast
-the machine is.
+Either when a job has saved its state (`stopped_at_a_save`), or at a *moment* (`run`): a number
+of calls and returns, of Python's functions and of C's, from where the job has loaded what it
+needs. Killed at the same one it has done the same work, however fast the machine is.
 """
 
 import multiprocessing
@@ -111,5 +111,6 @@ def stopped_at_a_save(arguments, kind, n_saved=1):
         capture_output=True,
         text=True,
         check=False,
+        timeout=SECONDS,
         env={**os.environ, "ABD_CHECKPOINT_SECONDS": "0"},
     )

@@ -46,7 +46,7 @@ class _Sampler(threading.Thread):
         self.path, self.key = path, key
         self.finished = threading.Event()
         self.process = psutil.Process()
-        self._shared = 0.0
+        self._share_at = 0.0  # seconds
 
     def run(self) -> None:
         try:
@@ -80,9 +80,9 @@ class _Sampler(threading.Thread):
     def _share(self) -> dict[str, float]:
         """What the process took of a processor since the last; nothing after a moment."""
         now = time.monotonic()
-        if now - self._shared < SECONDS_OF_A_SHARE:
+        if now - self._share_at < SECONDS_OF_A_SHARE:
             return {}
-        self._shared = now
+        self._share_at = now
         return {"cpu_utilization_percentage": self.process.cpu_percent()}
 
 
